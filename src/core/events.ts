@@ -1,0 +1,45 @@
+/** What a run tells while it goes: the library's async iterator yields these, the CLI draws them. */
+import type { WireError } from "./errors.ts";
+
+export interface RunProgress {
+  rowsRead: number;
+  rowsPredicted: number;
+  rowsRejected: number;
+  /** Estimate or exact; null when unknown. */
+  rowsTotal: number | null;
+  bytesRead: number;
+  bytesTotal: number | null;
+  rowsPerSecond: number;
+  etaSeconds: number | null;
+  elapsedSeconds: number;
+}
+
+export type RunStatus = "succeeded" | "failed" | "cancelled";
+
+/** The fixed part of `run --json`; snake_case because it is printed as it is. */
+export interface RunSummary {
+  run_id: string;
+  status: RunStatus;
+  job: string | null;
+  rows: { read: number; predicted: number; rejected: number };
+  seconds: number;
+  rows_per_second: number;
+  bytes_read: number;
+  peak_memory_bytes: number;
+  output: { path: string; format: string; bytes: number } | null;
+  rejects: { path: string; rows: number } | null;
+  model: { path: string; sha256: string };
+  onnxruntime_version: string;
+  batch_size: number;
+  workers: number;
+  resumed_from_row: number | null;
+  warnings: string[];
+  error?: WireError;
+}
+
+export type RunEvent =
+  | { type: "notice"; message: string }
+  | { type: "warning"; message: string }
+  | { type: "started"; runId: string; rowsTotal: number | null; workers: number; batchSize: number }
+  | { type: "progress"; progress: RunProgress }
+  | { type: "finished"; summary: RunSummary };
