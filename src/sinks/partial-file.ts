@@ -132,9 +132,13 @@ function moveWithoutOverwriting(from: string, to: string): void {
 function resolveLinks(target: string): string {
   let current = target;
   for (let hops = 0; hops < 40; hops++) {
-    const stat = fs.lstatSync(current, { throwIfNoEntry: false });
-    if (!stat?.isSymbolicLink()) return current;
-    current = path.resolve(path.dirname(current), fs.readlinkSync(current));
+    try {
+      const stat = fs.lstatSync(current, { throwIfNoEntry: false });
+      if (!stat?.isSymbolicLink()) return current;
+      current = path.resolve(path.dirname(current), fs.readlinkSync(current));
+    } catch (error) {
+      throw pathError(error, target, path.dirname(current));
+    }
   }
   throw new BatchPredictError("BP_OUTPUT_PATH", `the output ${target} is a symbolic link that leads to itself`, {
     where: { file: target },
