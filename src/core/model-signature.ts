@@ -9,13 +9,16 @@ export interface ModelInput {
   shape: Dimension[];
   /** An initializer of the same name gives a default: the input may stay unbound. */
   optional: boolean;
+  /** Present when the file gives no shape at all, not even a rank (`shape` is then []). */
+  shapeDeclared?: false;
 }
 
 export interface ModelOutput {
   name: string;
   type: TensorType;
-  /** As declared; empty array with `declared: false` when the file says nothing. The runtime's result is the truth, see probe. */
+  /** As declared; [] with `shapeDeclared: false` when the file says nothing. The runtime's result is the truth, see probe. */
   shape: Dimension[];
+  shapeDeclared?: false;
   /** Class labels of the last axis, where the model knows them (ZipMap, classlabels attributes). */
   labels: string[] | null;
   /** The file's output was a ZipMap (sequence of maps) and is served as the tensor that fed it. */
