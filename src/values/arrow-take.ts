@@ -31,7 +31,7 @@ export interface Piece {
   rows: Uint32Array;
 }
 
-/** The type that `takeRows` gives; the same object when nothing changes. */
+/** The type that `takePieces` gives; the same object when nothing changes. */
 export function plainType(type: DataType): DataType {
   if (type instanceof Dictionary) return plainType(type.dictionary);
   if (DataType.isUtf8View(type)) return new Utf8();
@@ -68,13 +68,18 @@ export function rowRange(from: number, to: number): Uint32Array {
   return rows;
 }
 
+/** Rows of one column, in the order given; see `takePieces`. @param rows positions, NULL_ROW for a null */
+export function takeRows(data: Data, rows: Uint32Array): Data {
+  return takePieces(data.type, [{ data, rows }]);
+}
+
 /**
  * @param type of every piece; needed because there may be none
  * @returns the rows of all pieces one after the other, in `plainType(type)`, sharing no memory with the pieces
  * @throws BP_SOURCE_LIMIT when the bytes of a string or binary column exceed 2^31 - 1
  */
-export function takeRows(type: DataType, pieces: readonly Piece[]): Data {
-  if (type instanceof Dictionary) return takeRows(type.dictionary, pieces.map(decodeDictionary));
+export function takePieces(type: DataType, pieces: readonly Piece[]): Data {
+  if (type instanceof Dictionary) return takePieces(type.dictionary, pieces.map(decodeDictionary));
   const plain = plainType(type);
   const length = pieces.reduce((sum, { rows }) => sum + rows.length, 0);
   switch (type.typeId) {
@@ -93,7 +98,7 @@ export function takeRows(type: DataType, pieces: readonly Piece[]): Data {
     case Type.LargeList:
     case Type.Map: {
       const { valueOffsets, items } = takeListOffsets(type, pieces, length);
-      const children = [takeRows((type as List).children[0]!.type, items)];
+      const children = [takePieces((type as List).children[0]!.type, items)];
       return makeColumn(plain, length, { ...takeValidity(pieces, length), valueOffsets, children });
     }
     case Type.FixedSizeList: {
@@ -101,7 +106,7 @@ export function takeRows(type: DataType, pieces: readonly Piece[]): Data {
       const items = pieces.map(({ data, rows }) => ({ data: data.children[0]!, rows: spread(rows, listSize) }));
       return makeColumn(plain, length, {
         ...takeValidity(pieces, length),
-        children: [takeRows((type as FixedSizeList).children[0]!.type, items)],
+        children: [takePieces((type as FixedSizeList).children[0]!.type, items)],
       });
     }
     case Type.Struct:
@@ -124,7 +129,7 @@ function decodeDictionary({ data, rows }: Piece): Piece {
     values =
       chunks.length === 1
         ? chunks[0]!
-        : takeRows(
+        : takePieces(
             dictionary.type,
             chunks.map((chunk) => ({ data: chunk, rows: rowRange(0, chunk.length) })),
           );
@@ -216,7 +221,7 @@ function spread(rows: Uint32Array, size: number): Uint32Array {
 function takeChildren(type: DataType, pieces: readonly Piece[]): Data[] {
   const fields = (type.children ?? []) as Field[];
   return fields.map((field, at) =>
-    takeRows(
+    takePieces(
       field.type,
       pieces.map(({ data, rows }) => ({ data: data.children[at]!, rows })),
     ),
@@ -244,7 +249,7 @@ function takeUnion(type: Union, plain: DataType, pieces: readonly Piece[], lengt
     return { data, childRows };
   });
   const children = type.children.map((field, child) =>
-    takeRows(
+    takePieces(
       field.type,
       items.map(({ data, childRows }) => ({ data: data.children[child]!, rows: Uint32Array.from(childRows[child]!) })),
     ),

@@ -26,6 +26,7 @@ import {
   type Interval,
   IntervalUnit,
   Precision,
+  type RecordBatch,
   type Time,
   type Timestamp,
   Type,
@@ -222,6 +223,21 @@ function decimalText(data: Data, index: number, scale: number): string {
   if (scale <= 0) return sign + (value === 0n ? "0" : digits + "0".repeat(-scale));
   const padded = digits.padStart(scale + 1, "0");
   return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`;
+}
+
+/**
+ * One row as a JSON object, the columns in order (a name that occurs twice stays twice).
+ * @param row position counted over all batches
+ */
+export function rowJson(batches: readonly RecordBatch[], row: number): string {
+  let at = row;
+  for (const { schema, data } of batches) {
+    if (at < data.length) {
+      return `{${schema.fields.map(({ name }, k) => `${JSON.stringify(name)}:${jsonReader(data.children[k]!)(at)}`).join(",")}}`;
+    }
+    at -= data.length;
+  }
+  return "{}";
 }
 
 function jsonReader(data: Data): JsonReader {
