@@ -1,0 +1,180 @@
+/**
+ * Predictions as CSV: RFC 4180, UTF-8, header, line feeds (an appended-to file keeps its own line ends). Appending writes the
+ * old content and the new rows under a temporary name, so that a kill leaves the old file; it costs one copy of the old file.
+ */
+import fs from "node:fs";
+import type { RecordBatch } from "apache-arrow";
+import { parse } from "csv-parse/sync";
+import { BatchPredictError } from "../../core/errors.ts";
+import type { RunRecord, Sink, SinkBatch, SinkOptions, SinkResult } from "../../core/sink.ts";
+import { openPartial, outputExists, type PartialFile } from "../partial-file.ts";
+import { prepareBatch } from "../prepare-batch.ts";
+import { openRejects, type RejectsWriter } from "../rejects.ts";
+import { countRecords } from "./count-records.ts";
+import { cellReader, quoteCell } from "./csv-cells.ts";
+
+/** Text is encoded and written in pieces of about this many characters. */
+const BLOCK_CHARS = 1 << 18;
+const COPY_BLOCK_BYTES = 1 << 20;
+
+export function openCsvSink(options: SinkOptions): Sink {
+  return new CsvSink(options);
+}
+
+class CsvSink implements Sink {
+  private file: PartialFile | null = null;
+  private rejects: RejectsWriter | null = null;
+  /** The file to be added to, as it was when it was copied. */
+  private old: fs.Stats | null = null;
+  private names: string[] | null = null;
+  private lineEnd = "\n";
+  /** Byte at which this run's rows begin. */
+  private rowsStart = 0;
+  private rowsTaken = 0;
+
+  constructor(private readonly options: SinkOptions) {}
+
+  open(): void {
+    const { path, runId, ifExists } = this.options;
+    if (ifExists === "fail" && fs.existsSync(path)) throw outputExists(path);
+    this.file = openPartial(path, runId);
+    this.rejects = openRejects(this.options);
+  }
+
+  write(batch: SinkBatch): void {
+    const rows = prepareBatch(batch);
+    if (this.names === null) this.begin(rows);
+    this.writeRows(rows);
+    this.rowsTaken += rows.numRows;
+    this.rejects?.write(batch.rejects);
+  }
+
+  finish(_record: RunRecord): SinkResult {
+    const { options, file } = this;
+    if (file === null || this.names === null) {
+      throw new BatchPredictError("BP_INTERNAL", "the output was finished before its columns were known: no batch came", {
+        where: { file: options.path },
+      });
+    }
+    const rows = countRecords(file.fd, this.rowsStart);
+    if (rows !== this.rowsTaken) {
+      throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
+        where: { file: options.path },
+        expected: `${this.rowsTaken} rows`,
+        actual: `${rows} rows`,
+      });
+    }
+    if (this.old !== null && changed(this.old, options.path)) throw changedMeanwhile(options.path);
+    const bytes = file.bytesWritten;
+    file.publish({ replace: options.ifExists !== "fail" });
+    return { path: options.path, bytes, rows, rejectsPath: this.rejects?.publish().path ?? null };
+  }
+
+  abort(): void {
+    this.file?.discard();
+    this.rejects?.discard();
+  }
+
+  private begin(first: RecordBatch): void {
+    const file = this.file!;
+    const names = first.schema.fields.map(({ name }) => name);
+    checkNames(names, this.options.path);
+    this.names = names;
+    if (this.options.ifExists === "append" && (fs.statSync(this.options.path, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+      this.copyOld(file, names);
+    } else {
+      file.write(Buffer.from(names.map(quoteCell).join(",") + this.lineEnd));
+    }
+    this.rowsStart = file.bytesWritten;
+  }
+
+  private copyOld(file: PartialFile, names: string[]): void {
+    const { path } = this.options;
+    const fd = fs.openSync(path, "r");
+    try {
+      this.old = fs.fstatSync(fd);
+      const block = Buffer.alloc(COPY_BLOCK_BYTES);
+      let last = 0;
+      for (let length = fs.readSync(fd, block); length > 0; length = fs.readSync(fd, block)) {
+        const bytes = block.subarray(0, length);
+        if (file.bytesWritten === 0) this.lineEnd = checkHeader(bytes, names, path);
+        file.write(bytes);
+        last = bytes[length - 1]!;
+      }
+      if (last !== 0x0a) file.write(Buffer.from(this.lineEnd));
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  private writeRows(rows: RecordBatch): void {
+    const readers = rows.data.children.map((data) => cellReader(data, this.names!.length === 1));
+    const [first, ...others] = readers;
+    let text = "";
+    for (let row = 0; row < rows.numRows; row++) {
+      text += first!(row);
+      for (const read of others) text += `,${read(row)}`;
+      text += this.lineEnd;
+      if (text.length >= BLOCK_CHARS) {
+        this.file!.write(Buffer.from(text));
+        text = "";
+      }
+    }
+    this.file!.write(Buffer.from(text));
+  }
+}
+
+/** @returns the line end of the file. @throws BP_CONFIG when its columns are not ours, in our order */
+function checkHeader(head: Buffer, names: string[], path: string): string {
+  let found: string[];
+  try {
+    found = (parse(head, { bom: true, to: 1, relax_column_count: true }) as string[][])[0] ?? [];
+  } catch {
+    found = [];
+  }
+  if (found.length === names.length && found.every((name, at) => name === names[at])) {
+    return head[headerEnd(head) - 1] === 0x0d ? "\r\n" : "\n";
+  }
+  const missing = names.find((name, at) => found[at] !== name) ?? found[names.length]!;
+  throw new BatchPredictError("BP_CONFIG", `cannot append to ${path}: its header is not that of the predictions`, {
+    where: { file: path, line: 1, column: missing },
+    expected: `header ${names.map(quoteCell).join(",")}`,
+    actual: found.length === 0 ? "no CSV header in UTF-8" : `header ${found.map(quoteCell).join(",")}`,
+    hints: ["choose the columns with --keep and --outputs NAME=ALIAS", "write to another --output, or use --if-exists replace"],
+  });
+}
+
+/** Index of the line feed that ends the header. */
+function headerEnd(head: Buffer): number {
+  let quoted = false;
+  for (let at = 0; at < head.length; at++) {
+    if (head[at] === 0x22) quoted = !quoted;
+    else if (head[at] === 0x0a && !quoted) return at;
+  }
+  return head.length;
+}
+
+function checkNames(names: string[], path: string): void {
+  const twin = names.find((name, at) => names.indexOf(name) !== at);
+  if (twin === undefined) return;
+  throw new BatchPredictError("BP_CONFIG", `the output would have two columns named "${twin}"`, {
+    where: { file: path, column: twin },
+    hints: ["leave one of them out with --keep, or rename a model output with --outputs NAME=ALIAS"],
+  });
+}
+
+function changed(old: fs.Stats, path: string): boolean {
+  const now = fs.statSync(path, { throwIfNoEntry: false });
+  return now === undefined || now.ino !== old.ino || now.size !== old.size || now.mtimeMs !== old.mtimeMs;
+}
+
+function changedMeanwhile(path: string): BatchPredictError {
+  return new BatchPredictError(
+    "BP_OUTPUT_WRITE",
+    `${path} was changed by another program while rows were appended to a copy of it`,
+    {
+      where: { file: path },
+      hints: ["nothing was published: run again when the other program is done"],
+    },
+  );
+}

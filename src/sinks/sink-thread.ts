@@ -1,0 +1,136 @@
+/**
+ * The main thread's side of a sink that lives on a thread of its own. The thread is never terminated from outside (a native call cut
+ * short takes the whole process with it): it ends by itself after finish or abort.
+ */
+import { Worker } from "node:worker_threads";
+import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
+import type { RunRecord, SinkBatch, SinkOptions, SinkResult } from "../core/sink.ts";
+import type { SinkAnswer, SinkRequest } from "./sink-protocol.ts";
+
+export interface SinkHandle {
+  /**
+   * Transfers `batch.ipc.buffer`: it is empty afterwards. Resolves when the rows have been taken, so the number of unresolved
+   * writes bounds the memory in flight. After a failed write the others fail with the same error; only `abort` is left.
+   */
+  write(batch: SinkBatch): Promise<void>;
+  /** Resolves when the output is visible and the thread has ended. After a failure call `abort`. */
+  finish(record: RunRecord): Promise<SinkResult>;
+  /** Everything this run made is removed. Never rejects; does nothing after `finish`. */
+  abort(): Promise<void>;
+  /** Aborts what was not finished and waits for the thread's end. */
+  close(): Promise<void>;
+}
+
+/** @throws what the sink's `open` throws; nothing is left behind then */
+export async function startSinkThread(options: SinkOptions): Promise<SinkHandle> {
+  const thread = new SinkThread(options);
+  try {
+    await thread.opened;
+  } catch (error) {
+    await thread.ended;
+    throw error;
+  }
+  return thread;
+}
+
+interface Waiting {
+  resolve(result: SinkResult | null): void;
+  reject(error: unknown): void;
+}
+
+class SinkThread implements SinkHandle {
+  readonly opened: Promise<SinkResult | null>;
+  readonly ended: Promise<void>;
+  private readonly worker: Worker;
+  /** Requests without an answer yet, oldest first; answers come in order. */
+  private readonly waiting: Waiting[] = [];
+  private failure: unknown = null;
+  private gone = false;
+  private over = false;
+
+  constructor(options: SinkOptions) {
+    this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), { workerData: options });
+    this.opened = this.answer();
+    this.ended = new Promise((resolve) => {
+      this.worker.once("exit", () => {
+        this.gone = true;
+        this.failAll(new BatchPredictError("BP_INTERNAL", "the thread that writes the output ended before its work was done"));
+        resolve();
+      });
+    });
+    this.worker.on("message", (answer: SinkAnswer) => this.settle(answer));
+    for (const event of ["error", "messageerror"]) {
+      this.worker.on(event, (error: unknown) => {
+        this.failure ??= threadError(error, options);
+        this.failAll(this.failure);
+      });
+    }
+  }
+
+  async write(batch: SinkBatch): Promise<void> {
+    if (this.failure !== null) throw this.failure;
+    await this.ask({ kind: "write", batch }, [batch.ipc.buffer]).catch((error: unknown) => {
+      this.failure ??= error;
+      throw error;
+    });
+  }
+
+  async finish(record: RunRecord): Promise<SinkResult> {
+    if (this.failure !== null) throw this.failure;
+    const result = await this.ask({ kind: "finish", record });
+    this.over = true;
+    await this.ended;
+    return result!;
+  }
+
+  async abort(): Promise<void> {
+    if (!this.over && !this.gone) {
+      this.over = true;
+      // Only a thread that died of something else fails here; its error went to those who waited for it.
+      await this.ask({ kind: "abort" }).catch(() => null);
+    }
+    await this.ended;
+  }
+
+  async close(): Promise<void> {
+    await this.abort();
+  }
+
+  private ask(request: SinkRequest, transfer: ArrayBuffer[] = []): Promise<SinkResult | null> {
+    if (this.gone) {
+      const error = this.failure ?? new BatchPredictError("BP_INTERNAL", "the thread that writes the output has ended already");
+      return Promise.reject(error);
+    }
+    const promise = this.answer();
+    this.worker.postMessage(request, transfer);
+    return promise;
+  }
+
+  private answer(): Promise<SinkResult | null> {
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  private settle(answer: SinkAnswer): void {
+    const next = this.waiting.shift();
+    if (answer.ok) next?.resolve(answer.result);
+    else next?.reject(fromWire(answer.error));
+  }
+
+  private failAll(error: unknown): void {
+    for (const { reject } of this.waiting.splice(0)) reject(this.failure ?? error);
+  }
+}
+
+function threadError(error: unknown, options: SinkOptions): BatchPredictError {
+  const { message, code, ...details } = toWire(error);
+  const where = details.where ?? { file: options.path };
+  if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY") {
+    return new BatchPredictError("BP_OUTPUT_WRITE", "the thread that writes the output ran out of memory", {
+      where,
+      actual: message,
+      hints: ["use a smaller --batch-size or fewer --workers"],
+      cause: error,
+    });
+  }
+  return new BatchPredictError(code, `the thread that writes the output failed: ${message}`, { ...details, where, cause: error });
+}
