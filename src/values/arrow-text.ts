@@ -225,21 +225,6 @@ function decimalText(data: Data, index: number, scale: number): string {
   return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`;
 }
 
-/**
- * One row as a JSON object, the columns in order (a name that occurs twice stays twice).
- * @param row position counted over all batches
- */
-export function rowJson(batches: readonly RecordBatch[], row: number): string {
-  let at = row;
-  for (const { schema, data } of batches) {
-    if (at < data.length) {
-      return `{${schema.fields.map(({ name }, k) => `${JSON.stringify(name)}:${jsonReader(data.children[k]!)(at)}`).join(",")}}`;
-    }
-    at -= data.length;
-  }
-  return "{}";
-}
-
 function jsonReader(data: Data): JsonReader {
   const read = validJsonReader(data);
   return (index) => (data.getValid(index) ? read(index) : "null");
@@ -315,4 +300,15 @@ function unionReader(data: Data): JsonReader {
     const read = readers[typeIdToChildIndex[typeIds[index]!]!]!;
     return read(mode === UnionMode.Dense ? Number(valueOffsets[index]) : index);
   };
+}
+
+/** One row as a JSON object, for rejects and previews. @param row position in the batches as one; null when there is none */
+export function rowJson(batches: readonly RecordBatch[], row: number): string | null {
+  let start = 0;
+  for (const batch of batches) {
+    // Cut to the row first: readers prepare whole columns.
+    if (row < start + batch.numRows) return row < start ? null : jsonReader(batch.data.slice(row - start, 1))(0);
+    start += batch.numRows;
+  }
+  return null;
 }
