@@ -9,6 +9,7 @@ import { rejectsPath } from "./rejects.ts";
 const OPENERS: Partial<Record<SinkFormat, (options: SinkOptions) => Promise<Sink>>> = {
   sqlite: async (options) => (await import("./sqlite/sqlite-sink.ts")).openSqliteSink(options),
   csv: async (options) => (await import("./csv/csv-sink.ts")).openCsvSink(options),
+  parquet: async (options) => (await import("./parquet/parquet-sink.ts")).openParquetSink(options),
 };
 
 const EXTENSIONS: Record<string, SinkFormat> = {

@@ -2,3 +2,4 @@ import { sinkConformance } from "./sinks.ts";
 
 sinkConformance({ format: "sqlite", extension: ".db", keepsNaN: false });
 sinkConformance({ format: "csv", extension: ".csv", keepsNaN: true });
+sinkConformance({ format: "parquet", extension: ".parquet", keepsNaN: true });

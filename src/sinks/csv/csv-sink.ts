@@ -66,8 +66,10 @@ class CsvSink implements Sink {
     }
     if (this.old !== null && changed(this.old, options.path)) throw changedMeanwhile(options.path);
     const bytes = file.bytesWritten;
+    // Rejects first: predictions without their rejects would look like a run that lost nothing.
+    const rejectsPath = this.rejects?.publish().path ?? null;
     file.publish({ replace: options.ifExists !== "fail" });
-    return { path: options.path, bytes, rows, rejectsPath: this.rejects?.publish().path ?? null };
+    return { path: options.path, bytes, rows, rejectsPath };
   }
 
   abort(): void {

@@ -103,18 +103,21 @@ class SqliteSink implements Sink {
         where: { file: options.path },
       });
     }
-    const rows = translating(options.path, this.doing, () => {
+    let rejectsPath = this.rejectsInDatabase ? options.path : null;
+    translating(options.path, this.doing, () => {
       this.flush();
       this.checkCounts(db);
-      const written = this.transaction(() => this.publishTables(db, record));
+      this.transaction(() => {
+        this.publishTables(db, record);
+        // Before the commit: predictions without their rejects would look like a run that lost nothing.
+        if (this.rejectsFile) rejectsPath = this.rejectsFile.publish().path;
+      });
       db.close();
-      return written;
     });
     this.db = null;
     if (this.isNew) marker.publish({ replace: false });
     else marker.discard();
-    const rejectsPath = this.rejectsFile?.publish().path ?? (this.rejectsInDatabase ? options.path : null);
-    return { path: options.path, bytes: fs.statSync(options.path).size, rows, rejectsPath };
+    return { path: options.path, bytes: fs.statSync(options.path).size, rows: this.rowsTaken, rejectsPath };
   }
 
   abort(): void {
@@ -189,7 +192,7 @@ class SqliteSink implements Sink {
     });
   }
 
-  private publishTables(db: Database.Database, record: RunRecord): number {
+  private publishTables(db: Database.Database, record: RunRecord): void {
     const { options } = this;
     if (this.isNew) {
       if (options.ifExists === "upsert") createKey(db, options, options.table);
@@ -199,7 +202,6 @@ class SqliteSink implements Sink {
       if (this.rejectsInDatabase) mergeRejects(db, options, this.into.rejects, this.rejectsTable);
     }
     writeRunRecord(db, options.table, record);
-    return this.rowsTaken;
   }
 
   /** IMMEDIATE: the lock is waited for at the start, where the busy timeout works, not at the first write. */
