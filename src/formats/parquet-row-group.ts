@@ -82,13 +82,14 @@ export function readColumnChunk(encoded: Uint8Array, file: string, sizeBytes: nu
   });
 }
 
-/** A row group of only these chunks, for a file in which chunk k starts at `starts[k]`. Statistics and indexes are left out. */
+/** A row group of only these chunks (or their first bytes), for a file in which chunk k starts at `starts[k]`. Statistics and indexes are left out. */
 export function composeRowGroup(rows: number, chunks: readonly ParquetColumnChunk[], starts: readonly number[]): Uint8Array {
   const columns = chunks.map((chunk, k): ThriftValue => {
     const meta: ThriftStruct = new Map([...chunk.meta].filter(([id]) => NEEDED_META.includes(id)));
     const delta = BigInt(starts[k]! - chunk.start);
     if (chunk.start === Number(int(meta, ColumnMeta.data))) meta.delete(ColumnMeta.dictionary);
     shift(meta, delta, [ColumnMeta.data, ColumnMeta.dictionary]);
+    meta.set(ColumnMeta.compressed, { type: Thrift.I64, value: BigInt(chunk.end - chunk.start) });
     return {
       type: Thrift.Struct,
       value: new Map<number, ThriftValue>([

@@ -20,9 +20,10 @@ export interface ParquetField {
   rowBytes: number;
 }
 
-/** @throws BP_INPUT_FORMAT when the elements do not form a tree */
+/** A group without any leaf holds no values and is no column. @throws BP_INPUT_FORMAT when the elements do not form a tree */
 export function fieldsOf({ schema, file }: ParquetFooter): ParquetField[] {
   const fields: ParquetField[] = [];
+  let columns = 0n;
   let leaf = 0;
   for (let element = 1; element < schema.length; ) {
     const field: ParquetField = {
@@ -50,9 +51,10 @@ export function fieldsOf({ schema, file }: ParquetFooter): ParquetField[] {
     }
     field.elementEnd = element;
     field.leafEnd = leaf;
-    fields.push(field);
+    columns++;
+    if (leaf > field.leafStart) fields.push(field);
   }
-  if (int(schema[0]!, SchemaElement.children) !== BigInt(fields.length)) throw refuse(file, "its schema is not a tree");
+  if (int(schema[0]!, SchemaElement.children) !== columns) throw refuse(file, "its schema is not a tree");
   return fields;
 }
 

@@ -1,0 +1,2 @@
+export { openParquetReader } from "./parquet-reader.ts";
+export { openParquetSource } from "./parquet-source.ts";

@@ -1,0 +1,216 @@
+/** One Parquet file held open: its footer, its Arrow schema, and small files of some columns made from it in memory. */
+import { type FileHandle, open } from "node:fs/promises";
+import { RecordBatchReader, type Schema } from "apache-arrow";
+import { readSchema } from "parquet-wasm";
+import { BatchPredictError, isErrno } from "../../core/errors.ts";
+import type { SourceFile } from "../../core/source.ts";
+import { ARROW_SCHEMA_KEY, pruneArrowSchema } from "../../formats/parquet-arrow-schema.ts";
+import { encodeFooter, FileMetaData, MAGIC, type ParquetFooter, readFooter, refuse } from "../../formats/parquet-footer.ts";
+import { composeRowGroup, type ParquetColumnChunk, readColumnChunk, readRowGroup } from "../../formats/parquet-row-group.ts";
+import { fieldsOf, type ParquetField, pruneSchema } from "../../formats/parquet-schema.ts";
+import type { ThriftStruct } from "../../formats/thrift-compact.ts";
+
+export interface GroupSize {
+  rows: number;
+  /** Larger of the uncompressed size and of what plain values of the schema take. */
+  bytes: number;
+}
+
+/** @param wanted size and time the file must still have, when a run has looked at it before */
+export async function openParquetFile(path: string, wanted?: SourceFile): Promise<ParquetFile> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, "r");
+  } catch (error) {
+    throw openError(path, error);
+  }
+  try {
+    const stat = await handle.stat();
+    if (stat.isDirectory()) throw openError(path, Object.assign(new TypeError("it is a folder"), { code: "EISDIR" }));
+    const same = wanted === undefined || (wanted.sizeBytes === stat.size && wanted.mtimeMs === stat.mtimeMs);
+    if (!same) throw changed(path);
+    const footer = await readFooter(handle, path);
+    return new ParquetFile(handle, footer, { path, sizeBytes: stat.size, mtimeMs: stat.mtimeMs });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+export class ParquetFile {
+  readonly fields: ParquetField[];
+  private arrow: { schema: Schema; hinted: boolean } | undefined;
+
+  constructor(
+    private readonly handle: FileHandle,
+    readonly footer: ParquetFooter,
+    readonly file: SourceFile,
+  ) {
+    this.fields = fieldsOf(footer);
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  /** Types as the decoder will deliver them. @throws BP_INPUT_FORMAT */
+  get schema(): Schema {
+    return this.arrowSchema().schema;
+  }
+
+  groupSizes(): GroupSize[] {
+    const rowBytes = this.fields.reduce((sum, field) => sum + field.rowBytes, 0);
+    return this.footer.rowGroups.map((encoded) => {
+      const { rows, bytes } = readRowGroup(encoded, this.path);
+      return { rows, bytes: Math.max(bytes, rows * rowBytes) };
+    });
+  }
+
+  rowsOf(unit: number): number {
+    return readRowGroup(this.encodedGroup(unit), this.path).rows;
+  }
+
+  /** Column chunks of the given columns in row group `unit`, one list per column. @throws BP_INPUT_FORMAT */
+  chunksOf(unit: number, columns: readonly number[]): ParquetColumnChunk[][] {
+    const { chunks } = readRowGroup(this.encodedGroup(unit), this.path);
+    return columns.map((column) => {
+      const { leafStart, leafEnd, name } = this.fields[column]!;
+      const own = chunks.slice(leafStart, leafEnd);
+      if (own.length !== leafEnd - leafStart) throw refuse(this.path, `row group ${unit} has no values for column ${name}`);
+      return own.map((chunk) => readColumnChunk(chunk, this.path, this.footer.sizeBytes));
+    });
+  }
+
+  /** A whole Parquet file of one row group and only these columns; it holds the column chunks' bytes as they stand. */
+  async extract(rows: number, columns: readonly number[], chunks: readonly ParquetColumnChunk[]): Promise<Uint8Array> {
+    const starts: number[] = [];
+    let length = MAGIC.length;
+    for (const chunk of chunks) {
+      starts.push(length);
+      length += chunk.end - chunk.start;
+    }
+    const group = composeRowGroup(rows, chunks, starts);
+    const footer = encodeFooter(this.base(columns), {
+      rows: BigInt(rows),
+      rowGroups: [group],
+      keyValues: this.hint(columns, this.arrowSchema().hinted),
+    });
+    const bytes = Buffer.allocUnsafe(length + footer.length);
+    MAGIC.copy(bytes);
+    bytes.set(footer, length);
+    for (let k = 0; k < chunks.length; ) {
+      let end = k + 1;
+      while (end < chunks.length && chunks[end]!.start === chunks[end - 1]!.end) end++;
+      await this.readInto(bytes.subarray(starts[k], end < chunks.length ? starts[end] : length), chunks[k]!.start);
+      k = end;
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+
+  private encodedGroup(unit: number): Uint8Array {
+    const encoded = this.footer.rowGroups[unit];
+    if (encoded === undefined) throw changed(this.path);
+    return encoded;
+  }
+
+  private async readInto(target: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < target.length; ) {
+      const { bytesRead } = await this.handle.read(target, done, target.length - done, position + done);
+      if (bytesRead === 0) throw changed(this.path);
+      done += bytesRead;
+    }
+  }
+
+  /**
+   * Decided once per file, so that every row group comes out with the same types: the stored Arrow schema where the decoder and
+   * apache-arrow both know its types, else Parquet's own types (a string view is then a string).
+   */
+  private arrowSchema(): { schema: Schema; hinted: boolean } {
+    this.arrow ??= this.tryArrowSchema();
+    if (this.arrow.schema.fields.length !== this.fields.length) throw refuse(this.path, "it has columns without values");
+    return this.arrow;
+  }
+
+  private tryArrowSchema(): { schema: Schema; hinted: boolean } {
+    const all = this.fields.map((_, column) => column);
+    const read = (hinted: boolean): { schema: Schema; hinted: boolean } => {
+      const footer = encodeFooter(this.base(all), { rows: 0n, rowGroups: [], keyValues: this.hint(all, hinted) });
+      const ipc = readSchema(Buffer.concat([MAGIC, footer])).intoIPCStream();
+      return { schema: RecordBatchReader.from(ipc).open().schema, hinted };
+    };
+    try {
+      return read(true);
+    } catch {
+      try {
+        return read(false);
+      } catch (error) {
+        throw decoderError(this.path, "its schema", error);
+      }
+    }
+  }
+
+  private base(columns: readonly number[]): ThriftStruct {
+    const { meta, schema } = this.footer;
+    const base: ThriftStruct = new Map(meta);
+    for (const id of [FileMetaData.columnOrders, FileMetaData.encryption, FileMetaData.signingKey]) base.delete(id);
+    return base.set(
+      FileMetaData.schema,
+      pruneSchema(
+        schema,
+        columns.map((column) => this.fields[column]!),
+      ),
+    );
+  }
+
+  private hint(columns: readonly number[], hinted: boolean): Map<string, string> {
+    const stored = hinted ? this.footer.keyValues.get(ARROW_SCHEMA_KEY) : undefined;
+    const pruned = stored === undefined ? null : pruneArrowSchema(stored, columns, this.fields.length);
+    return new Map(pruned === null ? [] : [[ARROW_SCHEMA_KEY, pruned]]);
+  }
+}
+
+/** What the decoder said is for people who know it, so it stands under "actual"; a panic of the WebAssembly code says nothing at all. */
+export function decoderError(file: string, what: string, error: unknown): BatchPredictError {
+  const said = error instanceof Error ? (error.name === "RuntimeError" ? "" : error.message) : String(error);
+  return new BatchPredictError(
+    "BP_INPUT_FORMAT",
+    `cannot read ${file} as Parquet: ${what} is corrupt, or uses a type, an encoding or a compression that is not supported`,
+    {
+      where: { file },
+      ...(said === "" ? {} : { actual: said.replace(/^Parquet error: /, "") }),
+      hints: [
+        "check that the file was written and copied completely",
+        "write it again with common settings: pyarrow.parquet.write_table(table, path, compression='zstd')",
+      ],
+      cause: error,
+    },
+  );
+}
+
+function changed(path: string): BatchPredictError {
+  return new BatchPredictError("BP_INPUT_CHANGED", `${path} was changed while it was being read`, {
+    where: { file: path },
+    hints: ["run again once nothing writes to the input any more"],
+  });
+}
+
+function openError(path: string, error: unknown): BatchPredictError {
+  const where = { file: path };
+  if (isErrno(error, "ENOENT", "ENOTDIR")) {
+    return new BatchPredictError("BP_INPUT_NOT_FOUND", `there is no file ${path}`, {
+      where,
+      hints: ["check the path given to --input"],
+      cause: error,
+    });
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return new BatchPredictError("BP_INPUT_UNREADABLE", `cannot open ${path}: ${why}`, {
+    where,
+    hints: ["check the permissions of the file"],
+    cause: error,
+  });
+}
