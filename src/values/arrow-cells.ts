@@ -1,7 +1,7 @@
 /** Arrow record batches -> tensors and kept columns, by the plan. What CSV's cell parser is to text, this is to typed columns. */
 import { type Data, Dictionary, makeData, Null, type RecordBatch, Type } from "apache-arrow";
 import type { BindingPlan, BoundColumn, InputBinding } from "../core/binding-plan.ts";
-import type { ChunkReject, DecodedChunk, TensorData, ValueCount } from "../core/chunk.ts";
+import type { DecodedChunk, TensorData, ValueCount } from "../core/chunk.ts";
 import { allocateTensor, type TensorArray } from "../core/tensor-types.ts";
 import { BLOCK, type ColumnFill, columnFill, type FillCounts } from "./arrow-fill.ts";
 import { flattenLists } from "./arrow-lists.ts";
