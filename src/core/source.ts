@@ -48,6 +48,8 @@ export interface SourceOptions {
   /** Given by --input-format; else from the name and the first bytes. */
   format?: SourceFormat;
   csv: CsvOptions;
+  /** false: `description.preview` may stay empty, where it costs extra reading (Parquet: a page per column). Default true. */
+  preview?: boolean;
 }
 
 export interface SourceFile {

@@ -1,0 +1,71 @@
+/** Where a command talks: data to stdout, people's output to stderr. The only holder of the two streams. */
+import { styleText } from "node:util";
+import type { WireError } from "../core/errors.ts";
+import { errorText, type Paint } from "../report/error-text.ts";
+
+export interface CommonFlags {
+  json?: boolean;
+  quiet?: boolean;
+  color?: "auto" | "always" | "never";
+  stateDir?: string;
+  debug?: boolean;
+}
+
+export class Terminal {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly debug: boolean;
+  readonly paint: Paint;
+
+  constructor(flags: CommonFlags) {
+    this.json = flags.json ?? false;
+    this.quiet = flags.quiet ?? false;
+    this.debug = flags.debug ?? false;
+    const colored = useColor(flags.color ?? "auto");
+    this.paint = (style, text) => (colored ? styleText(style, text, { validateStream: false } as never) : text);
+  }
+
+  get interactive(): boolean {
+    return process.stderr.isTTY === true;
+  }
+
+  /** For people; silent under --quiet. */
+  say(text: string): void {
+    if (!this.quiet) process.stderr.write(`${text}\n`);
+  }
+
+  notice(text: string): void {
+    this.say(`${this.paint("dim", "note:")} ${text}`);
+  }
+
+  warn(text: string): void {
+    this.say(`${this.paint("yellow", "warning:")} ${text}`);
+  }
+
+  /** Data: one JSON document, or text that a pipe may read. */
+  print(text: string): void {
+    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+
+  printJson(value: unknown): void {
+    this.print(JSON.stringify(value, jsonSafe, 2));
+  }
+
+  /** @returns the exit code */
+  fail(error: WireError, document: object | null = null): number {
+    const { stack, exitCode, ...shown } = error;
+    if (this.json) this.printJson({ ...document, error: this.debug && stack ? { ...shown, stack } : shown });
+    process.stderr.write(`${errorText(error, this.paint, this.debug)}\n`);
+    return exitCode ?? 2;
+  }
+}
+
+function useColor(choice: "auto" | "always" | "never"): boolean {
+  if (choice !== "auto") return choice === "always";
+  return process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+}
+
+function jsonSafe(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  return typeof value === "number" && !Number.isFinite(value) ? null : value;
+}

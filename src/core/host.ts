@@ -1,0 +1,13 @@
+/** What the outside world is to the rooms that may not touch `process`: passed in, so tests decide the time and the machine. */
+export interface Host {
+  /** Milliseconds of a clock that never jumps. */
+  nowMs(): number;
+  date(): Date;
+  /** Highest resident memory of this process so far, bytes. */
+  peakMemoryBytes(): number;
+  /** Cores this process may use. */
+  cores: number;
+  cwd: string;
+  env: Readonly<Record<string, string | undefined>>;
+  stdin(): NodeJS.ReadableStream;
+}

@@ -1,0 +1,142 @@
+/** The predict workers as the main thread sees them: set up, probe one, hand out chunks, stop. */
+import { Worker } from "node:worker_threads";
+import type { Chunk } from "../core/chunk.ts";
+import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
+import type { ChunkResult, FromWorker, ProbeResult, ToWorker, WorkerSetup } from "./protocol.ts";
+
+/** One running, one waiting in the port: a worker never idles while the main thread answers. */
+const CHUNKS_PER_WORKER = 2;
+
+type BeginMessage = Omit<Extract<ToWorker, { kind: "begin" }>, "kind">;
+
+interface Waiting {
+  resolve(message: FromWorker): void;
+  reject(error: unknown): void;
+}
+
+class WorkerSlot {
+  readonly #thread: Worker;
+  readonly #pending = new Map<number | "reply", Waiting>();
+  #dead: unknown = null;
+  readonly exited: Promise<void>;
+
+  constructor(entry: URL) {
+    this.#thread = new Worker(entry);
+    this.#thread.on("message", (message: FromWorker) => this.#settle(message));
+    this.#thread.on("error", (error) => this.#die(error));
+    this.exited = new Promise((resolve) => {
+      this.#thread.on("exit", (code) => {
+        this.#die(
+          new BatchPredictError("BP_INTERNAL", `a predict worker ended by itself (exit ${code})`, {
+            hints: ["it may have run out of memory: lower --batch-size, --chunk-bytes or --workers"],
+          }),
+        );
+        resolve();
+      });
+    });
+  }
+
+  get load(): number {
+    return this.#pending.size;
+  }
+
+  /** Messages that are answered by one reply ("setup", "probe") or by the result of their chunk. */
+  ask(message: ToWorker, transfer: ArrayBuffer[] = []): Promise<FromWorker> {
+    if (this.#dead !== null) return Promise.reject(this.#dead);
+    const key = message.kind === "chunk" || message.kind === "count" ? message.chunk.index : "reply";
+    return new Promise((resolve, reject) => {
+      this.#pending.set(key, { resolve, reject });
+      this.#thread.postMessage(message, transfer);
+    });
+  }
+
+  tell(message: ToWorker): void {
+    if (this.#dead === null) this.#thread.postMessage(message);
+  }
+
+  #settle(message: FromWorker): void {
+    const key = keyOf(message);
+    const waiting = this.#pending.get(key);
+    this.#pending.delete(key);
+    if (message.kind === "failed") waiting?.reject(fromWire(message.error));
+    else waiting?.resolve(message);
+  }
+
+  #die(error: unknown): void {
+    this.#dead ??= outOfMemory(error);
+    for (const waiting of this.#pending.values()) waiting.reject(this.#dead);
+    this.#pending.clear();
+  }
+}
+
+function keyOf(message: FromWorker): number | "reply" {
+  if (message.kind === "result") return message.result.index;
+  if (message.kind === "counted") return message.index;
+  return message.kind === "failed" ? (message.index ?? "reply") : "reply";
+}
+
+export class PredictPool {
+  readonly #setup: WorkerSetup;
+  readonly #entry: URL;
+  #slots: WorkerSlot[] = [];
+
+  constructor(setup: WorkerSetup) {
+    this.#setup = setup;
+    this.#entry = new URL(import.meta.resolve("#predict-worker"));
+  }
+
+  /** Starts workers until there are `count`, each with its session loaded. @throws what the first failing one met */
+  async grow(count: number): Promise<void> {
+    const fresh = Array.from({ length: count - this.#slots.length }, () => new WorkerSlot(this.#entry));
+    this.#slots.push(...fresh);
+    await Promise.all(fresh.map((slot) => slot.ask({ kind: "setup", setup: this.#setup })));
+  }
+
+  async probe(chunk: Chunk | null, fixedBatch: number | null): Promise<ProbeResult> {
+    // Inline bytes are copied, not transferred: the run predicts the same chunk again.
+    const reply = await this.#slots[0]!.ask({ kind: "probe", chunk, fixedBatch });
+    if (reply.kind !== "probed") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a probe: ${reply.kind}`);
+    return reply.probe;
+  }
+
+  begin(message: BeginMessage): void {
+    for (const slot of this.#slots) slot.tell({ kind: "begin", ...message });
+  }
+
+  get capacity(): number {
+    return this.#slots.length * CHUNKS_PER_WORKER;
+  }
+
+  /** Hands the chunk to the least busy worker; its inline bytes are transferred. */
+  async predict(chunk: Chunk): Promise<ChunkResult> {
+    const reply = await this.#leastBusy().ask({ kind: "chunk", chunk }, chunk.inline ? [chunk.inline.buffer] : []);
+    if (reply.kind !== "result") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a chunk: ${reply.kind}`);
+    return reply.result;
+  }
+
+  /** Records and line feeds of a chunk of another shard. */
+  async count(chunk: Chunk): Promise<{ rows: number; lines: number }> {
+    const reply = await this.#leastBusy().ask({ kind: "count", chunk }, chunk.inline ? [chunk.inline.buffer] : []);
+    if (reply.kind !== "counted") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a count: ${reply.kind}`);
+    return reply;
+  }
+
+  #leastBusy(): WorkerSlot {
+    return this.#slots.reduce((best, other) => (other.load < best.load ? other : best));
+  }
+
+  /** Cooperative: each worker ends after the chunk it is at. Resolves when all threads are gone. */
+  async stop(): Promise<void> {
+    for (const slot of this.#slots) slot.tell({ kind: "stop" });
+    await Promise.all(this.#slots.map((slot) => slot.exited));
+    this.#slots = [];
+  }
+}
+
+function outOfMemory(error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException | null)?.code !== "ERR_WORKER_OUT_OF_MEMORY")
+    return error instanceof Error ? error : fromWire(toWire(error));
+  return new BatchPredictError("BP_INTERNAL", "a predict worker ran out of memory", {
+    hints: ["lower --chunk-bytes, --batch-size or --workers"],
+  });
+}

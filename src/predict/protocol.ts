@@ -1,0 +1,61 @@
+/** Messages between the main thread and a predict worker. Plain data; errors in wire form; buffers transferred, never copied. */
+import type { BindingPlan } from "../core/binding-plan.ts";
+import type { Chunk, ChunkReject, ValueCount } from "../core/chunk.ts";
+import type { WireError } from "../core/errors.ts";
+import type { OutputPlan } from "../core/output-plan.ts";
+import type { SourceDescription } from "../core/source.ts";
+import type { TensorType } from "../core/tensor-types.ts";
+
+export interface WorkerSetup {
+  modelPath: string;
+  /** The file must still be this one when a worker loads it. */
+  modelSha256: string;
+  /** ONNX Runtime threads of this worker's session. */
+  threads: number;
+  source: SourceDescription;
+  plan: BindingPlan;
+}
+
+/** Milliseconds spent by stage on one chunk, for profiles. */
+export interface StageTimes {
+  decodeMs: number;
+  inferMs: number;
+  encodeMs: number;
+}
+
+export interface ProbeResult {
+  /** Per output: element type and shape of one row. */
+  outputs: Record<string, { type: TensorType; rowShape: number[] }>;
+  runtimeVersion: string;
+}
+
+export interface ChunkResult {
+  index: number;
+  rowsRead: number;
+  /** Rows in `ipc`. */
+  rows: number;
+  lines: number;
+  bytes: number;
+  rejects: ChunkReject[];
+  counts: ValueCount[];
+  /** Arrow IPC stream: schema + one record batch of kept and predicted columns. */
+  ipc: Uint8Array<ArrayBuffer>;
+  /** Position in the chunk of each row of `ipc`; null when none was rejected. */
+  sourceRows: Uint32Array | null;
+  times: StageTimes;
+}
+
+export type ToWorker =
+  | { kind: "setup"; setup: WorkerSetup }
+  | { kind: "probe"; chunk: Chunk | null; fixedBatch: number | null }
+  | { kind: "begin"; outputs: OutputPlan; batchSize: number; fixedBatch: number | null }
+  | { kind: "chunk"; chunk: Chunk }
+  | { kind: "count"; chunk: Chunk }
+  | { kind: "stop" };
+
+export type FromWorker =
+  | { kind: "ready" }
+  | { kind: "probed"; probe: ProbeResult }
+  | { kind: "result"; result: ChunkResult }
+  | { kind: "counted"; index: number; rows: number; lines: number }
+  | { kind: "failed"; index: number | null; error: WireError };

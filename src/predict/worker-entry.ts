@@ -1,0 +1,41 @@
+/**
+ * A predict worker: reads, decodes, binds and infers chunks, one at a time, with one session of its own. It ends only when told
+ * to: terminating a thread inside the runtime aborts the whole process.
+ */
+import { parentPort } from "node:worker_threads";
+import { toWire } from "../core/errors.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
+import { PredictWorker } from "./worker.ts";
+
+const port = parentPort;
+if (port) {
+  const worker = new PredictWorker();
+  const post = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  const handle = async (message: ToWorker): Promise<void> => {
+    try {
+      if (message.kind === "setup") post(await worker.setup(message.setup));
+      else if (message.kind === "probe") post(await worker.probe(message.chunk, message.fixedBatch));
+      else if (message.kind === "begin") worker.begin(message);
+      else if (message.kind === "chunk") {
+        const result = await worker.predict(message.chunk);
+        post({ kind: "result", result }, [result.ipc.buffer]);
+      } else if (message.kind === "count") {
+        post(await worker.count(message.chunk));
+      } else {
+        await worker.close();
+        port.close();
+      }
+    } catch (error) {
+      post({
+        kind: "failed",
+        index: "chunk" in message && message.kind !== "probe" ? message.chunk.index : null,
+        error: toWire(error),
+      });
+    }
+  };
+  // Messages are handled strictly one after the other: a session is not re-entrant and chunk order keeps memory bounded.
+  let last = Promise.resolve();
+  port.on("message", (message: ToWorker) => {
+    last = last.then(() => handle(message));
+  });
+}

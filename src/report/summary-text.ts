@@ -1,0 +1,27 @@
+/** The end of a run for people. Pure. */
+import type { RunSummary } from "../core/events.ts";
+import type { Paint } from "./error-text.ts";
+import { formatBytes, formatCount, formatSeconds, formatTable, printable } from "./format.ts";
+
+export function summaryText(summary: RunSummary, paint: Paint): string {
+  const { rows, output, rejects } = summary;
+  const head =
+    summary.status === "succeeded"
+      ? `${paint("green", "done")}: ${formatCount(rows.predicted)} predictions${output ? ` in ${printable(output.path)}` : ""}`
+      : paint("yellow", summary.status);
+  const lines: [string, string][] = [
+    ["rows", `${formatCount(rows.read)} read, ${formatCount(rows.predicted)} predicted, ${formatCount(rows.rejected)} rejected`],
+    [
+      "time",
+      `${formatSeconds(summary.seconds)}, ${formatCount(summary.rows_per_second)} rows/s, ${formatBytes(summary.bytes_read)} read, peak memory ${formatBytes(summary.peak_memory_bytes)}`,
+    ],
+  ];
+  if (output) lines.push(["output", `${printable(output.path)} (${output.format}, ${formatBytes(output.bytes)})`]);
+  if (rejects) lines.push(["rejects", `${printable(rejects.path)} (${formatCount(rejects.rows)} rows)`]);
+  lines.push(["model", `sha256 ${summary.model.sha256.slice(0, 16)}, ONNX Runtime ${summary.onnxruntime_version}`]);
+  lines.push([
+    "run",
+    `${summary.run_id} (${summary.workers} worker${summary.workers === 1 ? "" : "s"}, batches of ${summary.batch_size})`,
+  ]);
+  return `${head}\n${formatTable(lines, "  ", 400)}`;
+}

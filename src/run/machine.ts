@@ -1,0 +1,110 @@
+/** What "auto" means, from the model, the data and the machine. Pure. */
+import type { BindingPlan } from "../core/binding-plan.ts";
+import type { Origin, RunSettings } from "../core/settings.ts";
+import type { SourceDescription } from "../core/source.ts";
+import type { TensorType } from "../core/tensor-types.ts";
+
+/** Rows of one inference call: beyond this a small network falls out of the cache, below it the call itself costs. */
+const MAX_BATCH_ROWS = 4096;
+/** Input bytes of one call. */
+const MAX_BATCH_BYTES = 4 << 20;
+/** CSV text per chunk: its cells live as strings for a moment, at about ten times this size. */
+const MAX_TEXT_CHUNK_BYTES = 1 << 20;
+const MIN_TEXT_CHUNK_BYTES = 64 << 10;
+/** A record batch is handed out whole up to this size; splitting it would decode it twice. */
+const ROW_CHUNK_BYTES = 32 << 20;
+/** A model larger than this is loaded once, with all threads, instead of once per worker. */
+const LARGE_MODEL_BYTES = 512 << 20;
+/** Inputs smaller than this are done before a second worker has loaded the model. */
+const ONE_WORKER_BYTES = 1 << 20;
+
+const ELEMENT_BYTES: Record<TensorType, number> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  bool: 1,
+  string: 32,
+};
+
+export interface Sizing {
+  batchSize: number;
+  workers: number;
+  threads: number;
+  chunkBytes: number;
+  /** Where each of them came from. */
+  origins: Record<"batchSize" | "workers" | "threads" | "chunkBytes", Origin>;
+}
+
+export interface SizingFacts {
+  modelBytes: number;
+  fixedBatch: number | null;
+  plan: BindingPlan;
+  source: Pick<SourceDescription, "format" | "bytes">;
+  cores: number;
+}
+
+export function sizeRun(
+  settings: Pick<RunSettings, "batchSize" | "workers" | "threads" | "chunkBytes" | "shard">,
+  given: Partial<Record<string, Origin>>,
+  facts: SizingFacts,
+): Sizing {
+  const origins = { batchSize: "", workers: "", threads: "", chunkBytes: "" };
+  const choose = (name: keyof typeof origins, value: number | "auto", auto: () => [number, Origin]): number => {
+    if (value !== "auto") {
+      origins[name] = given[name] ?? "settings";
+      return value;
+    }
+    const [chosen, origin] = auto();
+    origins[name] = origin;
+    return chosen;
+  };
+  const large = facts.modelBytes > LARGE_MODEL_BYTES;
+  const workers = choose("workers", settings.workers, () => {
+    if (large) return [1, "auto: the model is too large to load several times"];
+    if ((facts.source.bytes ?? Number.POSITIVE_INFINITY) < ONE_WORKER_BYTES) return [1, "auto: the input is small"];
+    return [Math.max(1, facts.cores), `auto: ${facts.cores} cores`];
+  });
+  const threads = choose("threads", settings.threads, () =>
+    workers === 1 && large ? [facts.cores, "auto: one worker uses all cores"] : [1, "auto: one per worker"],
+  );
+  const batchSize = choose("batchSize", facts.fixedBatch ?? settings.batchSize, () => [
+    batchRows(facts.plan),
+    "auto: the width of a row",
+  ]);
+  if (facts.fixedBatch !== null) origins.batchSize = "the model: its first dimension is fixed";
+  const chunkBytes = choose("chunkBytes", settings.chunkBytes, () => [
+    autoChunkBytes(facts.source, settings.shard),
+    "auto: the input's size",
+  ]);
+  return { batchSize, workers, threads, chunkBytes, origins };
+}
+
+function batchRows(plan: BindingPlan): number {
+  const rowBytes = plan.inputs.reduce((sum, input) => sum + input.rowSize * ELEMENT_BYTES[input.type], 0);
+  return Math.max(1, Math.min(MAX_BATCH_ROWS, Math.floor(MAX_BATCH_BYTES / Math.max(1, rowBytes))));
+}
+
+/** Depends on the input alone (and the shard count), never on the machine, so that the same work has the same chunks everywhere. */
+function autoChunkBytes(source: SizingFacts["source"], shard: RunSettings["shard"]): number {
+  const largest = source.format === "csv" ? MAX_TEXT_CHUNK_BYTES : ROW_CHUNK_BYTES;
+  if (source.bytes === null) return largest;
+  if (shard) return Math.max(1, Math.min(largest, Math.floor(source.bytes / (shard.count * 8))));
+  if (source.format !== "csv") return largest;
+  return Math.min(largest, Math.max(MIN_TEXT_CHUNK_BYTES, Math.floor(source.bytes / 16)));
+}
+
+/** Megabytes are for people: an order of magnitude of what the run will hold. */
+export function estimateMemoryBytes(sizing: Sizing, facts: SizingFacts, commitBytes: number): number {
+  const runtime = 120 << 20;
+  const textFactor = facts.source.format === "csv" ? 14 : 3;
+  const perWorker = (20 << 20) + facts.modelBytes * 1.5 + sizing.chunkBytes * textFactor;
+  return Math.round(runtime + sizing.workers * perWorker + commitBytes * 4);
+}

@@ -1,0 +1,126 @@
+/**
+ * Everything that is decided before the first row: model, source, binding, sizes, the shapes the model really gives, output
+ * columns. Writes nothing. `plan` prints it, `run` obeys it.
+ */
+import type { Readable } from "node:stream";
+import { type PlannedBinding, planBinding } from "../binding/plan-binding.ts";
+import { planOutputs } from "../binding/plan-outputs.ts";
+import type { Chunk } from "../core/chunk.ts";
+import { BatchPredictError } from "../core/errors.ts";
+import type { Host } from "../core/host.ts";
+import type { ModelSignature } from "../core/model-signature.ts";
+import type { OutputPlan } from "../core/output-plan.ts";
+import type { ResolvedRun } from "../core/settings.ts";
+import type { Source } from "../core/source.ts";
+import { loadSignature } from "../model/load-signature.ts";
+import { PredictPool } from "../predict/pool.ts";
+import type { ProbeResult } from "../predict/protocol.ts";
+import { openSource } from "../sources/registry.ts";
+import { type Sizing, type SizingFacts, sizeRun } from "./machine.ts";
+
+export interface PreparedRun {
+  resolved: ResolvedRun;
+  signature: ModelSignature;
+  source: Source;
+  binding: PlannedBinding;
+  sizing: Sizing;
+  facts: SizingFacts;
+  probe: ProbeResult;
+  outputs: OutputPlan;
+  /** One worker is running; `run` grows it. */
+  pool: PredictPool;
+  /** From the first chunk on; the one the probe looked at is given again. */
+  chunks: AsyncIterator<Chunk>;
+  /** Stops workers and closes files, whatever became of the run. */
+  close(): Promise<void>;
+}
+
+/** @throws any error before the first row: BP_MODEL_*, BP_INPUT_*, BP_SOURCE_*, BP_BINDING, BP_INTERRUPTED */
+export async function prepareRun(resolved: ResolvedRun, host: Host, signal: AbortSignal): Promise<PreparedRun> {
+  const { settings } = resolved;
+  const { signature } = await loadSignature(settings.model);
+  checkHash(signature, settings.modelSha256);
+  throwIfStopped(signal);
+  const options = { csv: settings.csv, ...(settings.inputFormat ? { format: settings.inputFormat } : {}) };
+  const source = await openSource(settings.inputs, options, () => host.stdin() as Readable);
+  let pool: PredictPool | null = null;
+  const close = async (): Promise<void> => {
+    await pool?.stop();
+    await source.close();
+  };
+  try {
+    throwIfStopped(signal);
+    const { description } = source;
+    const binding = planBinding(signature, description.columns, settings);
+    const facts: SizingFacts = {
+      modelBytes: signature.sizeBytes,
+      fixedBatch: binding.fixedBatch,
+      plan: binding.plan,
+      source: description,
+      cores: host.cores,
+    };
+    const sizing = sizeRun(settings, resolved.origins, facts);
+    pool = new PredictPool({
+      modelPath: settings.model,
+      modelSha256: signature.sha256,
+      threads: sizing.threads,
+      source: description,
+      plan: binding.plan,
+    });
+    await pool.grow(1);
+    throwIfStopped(signal);
+    const iterator = source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    const probe = await pool.probe(first.done ? null : first.value, binding.fixedBatch);
+    throwIfStopped(signal);
+    const keptNames = binding.plan.keep.map((column) => column.name);
+    const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
+    const chunks = prepend(first, iterator);
+    return { resolved, signature, source, binding, sizing, facts, probe, outputs, pool, chunks, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+export function throwIfStopped(signal: AbortSignal): void {
+  if (signal.aborted) throw interrupted();
+}
+
+export function interrupted(): BatchPredictError {
+  return new BatchPredictError("BP_INTERRUPTED", "the run was stopped before it was done", {
+    hints: ["nothing was written under the output's name; run the same command to do it again"],
+  });
+}
+
+function checkHash(signature: ModelSignature, wanted: string | null): void {
+  if (wanted === null || wanted.toLowerCase() === signature.sha256) return;
+  throw new BatchPredictError("BP_MODEL_CHANGED", "the model file is not the one the job names", {
+    where: { file: signature.path },
+    expected: `SHA-256 ${wanted.toLowerCase()}`,
+    actual: `SHA-256 ${signature.sha256}`,
+    hints: ["put the right model in place, or change model.sha256 in the job file"],
+    exitCode: 2,
+  });
+}
+
+/** An input without rows still gives one empty chunk: the sink learns its schema from it. */
+async function* emptyChunk(): AsyncGenerator<Chunk> {
+  yield { kind: "rows", index: 0, file: 0, unit: -1, rowStart: 0, rowEnd: 0 };
+}
+
+function prepend(first: IteratorResult<Chunk>, rest: AsyncIterator<Chunk>): AsyncIterator<Chunk> {
+  if (first.done) return emptyChunk();
+  let given = false;
+  return {
+    next: () => {
+      if (given) return rest.next();
+      given = true;
+      return Promise.resolve(first);
+    },
+    return: async () => {
+      await rest.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}

@@ -1,0 +1,235 @@
+/** A run from settings to summary: prepare, start the sink, execute, account, publish or take everything back. */
+import { uuidv7 } from "uuidv7";
+import { BatchPredictError, isErrno, toWire } from "../core/errors.ts";
+import type { RunEvent, RunProgress, RunSummary } from "../core/events.ts";
+import type { Host } from "../core/host.ts";
+import type { ResolvedRun } from "../core/settings.ts";
+import type { RunRecord, SinkOptions, SinkResult } from "../core/sink.ts";
+import { checkOutput } from "../sinks/registry.ts";
+import { type SinkHandle, startSinkThread } from "../sinks/sink-thread.ts";
+import { PACKAGE_VERSION } from "../version.ts";
+import { Accounting } from "./accounting.ts";
+import { type Executed, execute } from "./executor.ts";
+import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
+
+/** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
+const COMMIT_ROWS = 131_072;
+export const COMMIT_BYTES = 16 << 20;
+/** Progress is told at most this often. */
+const PROGRESS_EVERY_MS = 100;
+
+export interface RunOptions {
+  signal: AbortSignal;
+  onEvent(event: RunEvent): void;
+  /** Prepare and check everything, write nothing. */
+  dryRun?: boolean;
+}
+
+/** Never throws: a failed run is a summary with an `error`. */
+export async function runResolved(resolved: ResolvedRun, host: Host, options: RunOptions): Promise<RunSummary> {
+  return new Run(resolved, host, options).run();
+}
+
+class Run {
+  readonly #resolved: ResolvedRun;
+  readonly #host: Host;
+  readonly #options: RunOptions;
+  readonly #runId = uuidv7();
+  readonly #startedMs: number;
+  readonly #startedAt: string;
+  #prepared: PreparedRun | null = null;
+  #accounting: Accounting | null = null;
+  #sink: SinkHandle | null = null;
+  #executed: Executed | null = null;
+  #executing = false;
+  #toldMs = 0;
+
+  constructor(resolved: ResolvedRun, host: Host, options: RunOptions) {
+    this.#resolved = resolved;
+    this.#host = host;
+    this.#options = options;
+    this.#startedMs = host.nowMs();
+    this.#startedAt = host.date().toISOString();
+  }
+
+  async run(): Promise<RunSummary> {
+    let summary: RunSummary;
+    try {
+      summary = await this.#whole();
+    } catch (error) {
+      summary = this.#failed(error);
+    }
+    this.#options.onEvent({ type: "finished", summary });
+    return summary;
+  }
+
+  async #whole(): Promise<RunSummary> {
+    const sinkOptions = this.#sinkOptions();
+    await checkOutput(sinkOptions);
+    const prepared = await prepareRun(this.#resolved, this.#host, this.#options.signal);
+    this.#prepared = prepared;
+    try {
+      for (const message of prepared.binding.notices) this.#options.onEvent({ type: "notice", message });
+      if (this.#options.dryRun) return this.#summary("succeeded", null);
+      const result = await this.#predictAll(prepared, sinkOptions);
+      return this.#summary("succeeded", result);
+    } catch (error) {
+      await this.#sink?.abort();
+      throw error;
+    } finally {
+      await prepared.close();
+      await this.#sink?.close();
+    }
+  }
+
+  async #predictAll(prepared: PreparedRun, sinkOptions: SinkOptions): Promise<SinkResult> {
+    const { settings } = this.#resolved;
+    const { sizing, pool, source, binding, outputs } = prepared;
+    const { signal } = this.#options;
+    await pool.grow(sizing.workers);
+    pool.begin({ outputs, batchSize: sizing.batchSize, fixedBatch: binding.fixedBatch });
+    throwIfStopped(signal);
+    const sink = await startSinkThread(sinkOptions);
+    this.#sink = sink;
+    this.#executing = true;
+    const accounting = new Accounting(settings, source.description);
+    this.#accounting = accounting;
+    const { rows, rowsEstimate } = source.description;
+    this.#options.onEvent({
+      type: "started",
+      runId: this.#runId,
+      rowsTotal: rows ?? rowsEstimate,
+      workers: sizing.workers,
+      batchSize: sizing.batchSize,
+    });
+    this.#executed = await execute({
+      chunks: prepared.chunks,
+      predict: (chunk) => pool.predict(chunk),
+      count: (chunk) => pool.count(chunk),
+      maxInFlight: pool.capacity + 2,
+      write: (batch) => sink.write(batch),
+      accounting,
+      rowColumn: outputs.rowColumn,
+      shard: settings.shard,
+      signal,
+      host: this.#host,
+      onAdvance: () => this.#tellProgress(),
+    });
+    throwIfStopped(signal);
+    accounting.finish();
+    for (const message of accounting.warnings()) this.#options.onEvent({ type: "warning", message });
+    const result = await sink.finish(this.#record(prepared, accounting));
+    if (result.rows !== accounting.totals.predicted) {
+      throw new BatchPredictError("BP_ACCOUNTING", "the output does not hold the rows that were predicted", {
+        where: { file: result.path },
+        expected: `${accounting.totals.predicted} rows`,
+        actual: `${result.rows} rows`,
+        hints: ["this is a bug of batchpredict: please report it"],
+      });
+    }
+    return result;
+  }
+
+  #sinkOptions(): SinkOptions {
+    const { settings } = this.#resolved;
+    return {
+      format: settings.outputFormat,
+      path: settings.output,
+      table: settings.table,
+      ifExists: settings.ifExists,
+      key: settings.key,
+      runId: this.#runId,
+      rejects: settings.onError === "reject" ? { path: settings.rejects } : null,
+      commitRows: COMMIT_ROWS,
+      commitBytes: COMMIT_BYTES,
+    };
+  }
+
+  #record({ signature, probe, sizing, source }: PreparedRun, { totals }: Accounting): RunRecord {
+    return {
+      run_id: this.#runId,
+      job: this.#resolved.settings.job,
+      started_at: this.#startedAt,
+      ended_at: this.#host.date().toISOString(),
+      seconds: this.#seconds(),
+      rows_read: totals.read,
+      rows_predicted: totals.predicted,
+      rows_rejected: totals.rejected,
+      model_path: signature.path,
+      model_sha256: signature.sha256,
+      onnxruntime_version: probe.runtimeVersion,
+      batchpredict_version: PACKAGE_VERSION,
+      inputs: source.description.files.map((file) => file.path),
+      batch_size: sizing.batchSize,
+      workers: sizing.workers,
+    };
+  }
+
+  #seconds(): number {
+    return (this.#host.nowMs() - this.#startedMs) / 1000;
+  }
+
+  #tellProgress(): void {
+    const now = this.#host.nowMs();
+    if (now - this.#toldMs < PROGRESS_EVERY_MS) return;
+    this.#toldMs = now;
+    this.#options.onEvent({ type: "progress", progress: this.#progress() });
+  }
+
+  #progress(): RunProgress {
+    const { totals } = this.#accounting!;
+    const { rows, rowsEstimate, bytes } = this.#prepared!.source.description;
+    const elapsedSeconds = this.#seconds();
+    const rowsPerSecond = totals.read / Math.max(elapsedSeconds, 1e-3);
+    const rowsTotal = rows ?? (rowsEstimate === null ? null : Math.max(rowsEstimate, totals.read));
+    const etaSeconds = rowsTotal === null || totals.read === 0 ? null : (rowsTotal - totals.read) / rowsPerSecond;
+    return {
+      rowsRead: totals.read,
+      rowsPredicted: totals.predicted,
+      rowsRejected: totals.rejected,
+      rowsTotal,
+      bytesRead: totals.bytes,
+      bytesTotal: bytes,
+      rowsPerSecond,
+      etaSeconds,
+      elapsedSeconds,
+    };
+  }
+
+  #summary(status: RunSummary["status"], result: SinkResult | null): RunSummary {
+    const { settings } = this.#resolved;
+    const totals = this.#accounting?.totals ?? { read: 0, predicted: 0, rejected: 0, bytes: 0 };
+    const seconds = this.#seconds();
+    const prepared = this.#prepared;
+    return {
+      run_id: this.#runId,
+      status,
+      job: settings.job,
+      rows: { read: totals.read, predicted: totals.predicted, rejected: totals.rejected },
+      seconds,
+      rows_per_second: Math.round(totals.read / Math.max(seconds, 1e-3)),
+      bytes_read: totals.bytes,
+      peak_memory_bytes: this.#host.peakMemoryBytes(),
+      output: result && { path: result.path, format: settings.outputFormat, bytes: result.bytes },
+      rejects: result?.rejectsPath && totals.rejected > 0 ? { path: result.rejectsPath, rows: totals.rejected } : null,
+      model: { path: settings.model, sha256: prepared?.signature.sha256 ?? "" },
+      onnxruntime_version: prepared?.probe.runtimeVersion ?? "",
+      batch_size: prepared?.sizing.batchSize ?? 0,
+      workers: prepared?.sizing.workers ?? 0,
+      resumed_from_row: null,
+      warnings: this.#accounting?.warnings() ?? [],
+    };
+  }
+
+  #failed(cause: unknown): RunSummary {
+    const stopped = this.#options.signal.aborted;
+    const error = toWire(
+      stopped && !(cause instanceof BatchPredictError && cause.code !== "BP_INTERRUPTED") ? interrupted() : cause,
+    );
+    if (isErrno(cause, "EMFILE", "ENFILE")) error.hints = ["raise the limit of open files (ulimit -n)"];
+    // Found before the first row: 2; after it: 1. Errors that know better (rejects, busy) keep their own.
+    error.exitCode ??= this.#executing ? 1 : 2;
+    const summary = this.#summary(error.code === "BP_INTERRUPTED" ? "cancelled" : "failed", null);
+    return { ...summary, error };
+  }
+}
