@@ -89,7 +89,13 @@ async function checkFile(modelPath: string, location: string, neededBytes: numbe
         { where, cause: error },
       );
     }
-    throw error;
+    if (error instanceof BatchPredictError) throw error;
+    const actual = error instanceof Error ? error.message : String(error);
+    throw new BatchPredictError("BP_MODEL_UNREADABLE", `the weights ${location} of ${basename(modelPath)} cannot be read`, {
+      where,
+      actual,
+      cause: error,
+    });
   }
 }
 

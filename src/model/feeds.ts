@@ -30,10 +30,10 @@ export function checkFeeds(
       });
     if (!taken.includes(name)) {
       throw new BatchPredictError(
-        "BP_MODEL_UNSUPPORTED",
-        `model input "${name}" has a default inside the model, which cannot be replaced from outside`,
+        "BP_BINDING",
+        `model input "${name}" keeps the default inside the model: the session was not opened to replace it`,
         {
-          hints: [`bind no column to "${name}"`, "export the model without a default for it if every row needs its own value"],
+          hints: [`bind no column to "${name}"`, `or open the session with overrides: ["${name}"]`],
         },
       );
     }

@@ -54,7 +54,7 @@ export async function loadSignature(path: string): Promise<LoadedModel> {
     rewritten: zipMaps.length > 0,
     externalData,
   };
-  return { signature, ...sessionForm(path, bytes, ortFormat, model, zipMaps) };
+  return { signature, ...sessionForm(path, bytes, ortFormat, zipMaps) };
 }
 
 function readStructure(path: string, bytes: Uint8Array, ortFormat: boolean): ModelStructure {
@@ -123,14 +123,13 @@ function sessionForm(
   path: string,
   bytes: Uint8Array<ArrayBuffer>,
   ortFormat: boolean,
-  model: ModelStructure,
   zipMaps: readonly ZipMapOutput[],
 ): { bytes: Uint8Array<ArrayBuffer> | null; sessionOutputs: Record<string, string> } {
   if (zipMaps.length === 0) {
     // By path the runtime knows its own format by the extension only; from memory it looks at the bytes.
     return { bytes: ortFormat && !path.endsWith(".ort") ? bytes : null, sessionOutputs: {} };
   }
-  if (!ortFormat) return { bytes: rewriteZipMaps(bytes, model, zipMaps), sessionOutputs: {} };
+  if (!ortFormat) return { bytes: rewriteZipMaps(bytes, zipMaps), sessionOutputs: {} };
   const redirected = redirectOutputs(bytes, zipMaps);
   return { bytes: redirected.bytes, sessionOutputs: redirected.sessionNames };
 }

@@ -152,6 +152,11 @@ function attributeName(bytes: Uint8Array): string {
   return "";
 }
 
+export function tensorName(bytes: Uint8Array): string {
+  for (const field of wireFields(bytes)) if (field.no === TENSOR.name) return field.text;
+  return "";
+}
+
 function readTensor(bytes: Uint8Array, model: ModelStructure): string {
   let name = "";
   let external = false;

@@ -4,9 +4,10 @@
  * bit; whatever else the scores feed is untouched. Everything but these nodes and outputs is copied byte by byte.
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { GRAPH, MODEL, NODE, readNode, readValueInfo } from "./model-proto.ts";
+import { GRAPH, NODE, readNode, readValueInfo } from "./model-proto.ts";
 import type { GraphNode, ModelStructure } from "./model-structure.ts";
-import { type WireField, wireFields } from "./wire-fields.ts";
+import { lengthDelimited, rewriteGraph } from "./rewrite-graph.ts";
+import type { WireField } from "./wire-fields.ts";
 
 export interface ZipMapOutput {
   /** Graph output, and name of the ZipMap's output. */
@@ -19,8 +20,6 @@ export interface ZipMapOutput {
 }
 
 const FLOAT = 1;
-/** Any version knows Identity; this one is in every runtime since 2018. */
-const IDENTITY_OPSET = 7;
 
 /** Graph outputs made by a ZipMap that nothing else reads. */
 export function findZipMaps(model: ModelStructure): ZipMapOutput[] {
@@ -40,40 +39,21 @@ export function isZipMap(node: GraphNode): boolean {
   return node.opType === "ZipMap" && node.domain === "ai.onnx.ml";
 }
 
-/** Costs one copy of the model. `zipMaps` as found by findZipMaps in the same bytes. */
-export function rewriteZipMaps(
-  bytes: Uint8Array,
-  model: ModelStructure,
-  zipMaps: readonly ZipMapOutput[],
-): Uint8Array<ArrayBuffer> {
+/**
+ * Costs one copy of the model. A file that imports ai.onnx.ml alone needs no import for Identity: the runtime adds those of its own domains.
+ * @param zipMaps as found by findZipMaps in the same bytes
+ */
+export function rewriteZipMaps(bytes: Uint8Array, zipMaps: readonly ZipMapOutput[]): Uint8Array<ArrayBuffer> {
   const byOutput = new Map(zipMaps.map((zipMap) => [zipMap.output, zipMap]));
-  const parts: Uint8Array[] = [];
-  for (const field of wireFields(bytes)) {
-    if (field.no === MODEL.graph) parts.push(...lengthDelimited(MODEL.graph, rewriteGraph(field.bytes, byOutput)));
-    else parts.push(field.raw);
-  }
-  // A file of ai.onnx.ml operators alone does not import the domain Identity lives in.
-  if (!model.opset.has("")) {
-    const opset = new BinaryWriter()
-      .tag(1, WireType.LengthDelimited)
-      .string("")
-      .tag(2, WireType.Varint)
-      .int64(IDENTITY_OPSET)
-      .finish();
-    parts.push(...lengthDelimited(MODEL.opsetImport, [opset]));
-  }
-  return concat(parts);
+  return rewriteGraph(bytes, (field) => rewriteField(field, byOutput));
 }
 
-function rewriteGraph(graph: Uint8Array, byOutput: ReadonlyMap<string, ZipMapOutput>): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (const field of wireFields(graph)) {
-    if (field.no === GRAPH.node) parts.push(...rewriteNode(field, byOutput));
-    else if (field.no === GRAPH.output) parts.push(...rewriteOutput(field, byOutput));
-    else if (field.no === GRAPH.valueInfo && byOutput.has(readValueInfo(field.bytes).name)) continue;
-    else parts.push(field.raw);
-  }
-  return parts;
+function rewriteField(field: WireField, byOutput: ReadonlyMap<string, ZipMapOutput>): Uint8Array[] {
+  if (field.no === GRAPH.node) return rewriteNode(field, byOutput);
+  if (field.no === GRAPH.output) return rewriteOutput(field, byOutput);
+  // The old type of the output may be noted a second time.
+  if (field.no === GRAPH.valueInfo && byOutput.has(readValueInfo(field.bytes).name)) return [];
+  return [field.raw];
 }
 
 function rewriteNode(field: WireField, byOutput: ReadonlyMap<string, ZipMapOutput>): Uint8Array[] {
@@ -99,19 +79,4 @@ function rewriteOutput(field: WireField, byOutput: ReadonlyMap<string, ZipMapOut
   value.tag(1, WireType.Varint).int32(zipMap.elementType);
   value.join().join();
   return lengthDelimited(GRAPH.output, [value.finish()]);
-}
-
-function lengthDelimited(no: number, parts: Uint8Array[]): Uint8Array[] {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return [new BinaryWriter().tag(no, WireType.LengthDelimited).uint32(length).finish(), ...parts];
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let position = 0;
-  for (const part of parts) {
-    whole.set(part, position);
-    position += part.length;
-  }
-  return whole;
 }

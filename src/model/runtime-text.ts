@@ -3,7 +3,7 @@
 const ANSI = /\x1b\[[0-9;]*m/g;
 /** "/onnxruntime_src/onnxruntime/core/graph/model.cc:197 onnxruntime::Model::Model(const X&, ...)::<lambda()> " */
 const SOURCE_PLACE =
-  /\S+\.(?:cc|cpp|cxx|h|hpp):\d+\s+(?:[\w:~<>*&, ]+\((?:[^()]|\([^()]*\))*\)(?:\s*const)?(?:::<lambda\([^)]*\)>)?(?:\s*\[with[^\]]*\])?\s*)?/g;
+  /(?:\b[A-Za-z]:(?=[\\/]))?[^\s:]+\.(?:cc|cpp|cxx|h|hpp):\d+\s+(?:[\w:~<>*&, ]+\((?:[^()]|\([^()]*\))*\)(?:\s*const)?(?:::<lambda\([^)]*\)>)?(?:\s*\[with[^\]]*\])?\s*)?/g;
 
 export function cleanRuntimeText(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

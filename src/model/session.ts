@@ -1,6 +1,6 @@
 /** The only door to onnxruntime-node. The runtime blocks its thread while it loads and runs, so sessions live in worker threads. */
 import { createRequire } from "node:module";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { InferenceSession, OnnxValue } from "onnxruntime-node";
 import { BatchPredictError } from "../core/errors.ts";
 import type { ModelSignature } from "../core/model-signature.ts";
@@ -8,6 +8,9 @@ import type { TensorArray, TensorType } from "../core/tensor-types.ts";
 import { checkFeeds, type SessionTensor } from "./feeds.ts";
 import { explainLoadError } from "./load-errors.ts";
 import type { LoadedModel } from "./load-signature.ts";
+import { isOrtFormat } from "./ort-format.ts";
+import { readModelFile } from "./read-model-file.ts";
+import { dropDefaults } from "./rewrite-defaults.ts";
 import { cleanRuntimeText, failedNode } from "./runtime-text.ts";
 
 export type { SessionTensor } from "./feeds.ts";
@@ -15,6 +18,8 @@ export type { SessionTensor } from "./feeds.ts";
 export interface SessionOptions {
   /** Threads inside of one operator. Always set: the runtime would count the host's cores, whatever the container allows. */
   threads: number;
+  /** Optional inputs of the signature that every run will feed. Their defaults are taken out of the model; others keep theirs. */
+  overrides?: readonly string[];
 }
 
 export interface PredictSession {
@@ -33,9 +38,13 @@ export interface PredictSession {
 /** Fatal only: every error is thrown as well, and the log would print it a second time, in colour, past our own rendering. */
 const LOG_FATAL = 4;
 
-/** @throws BP_MODEL_INVALID, BP_MODEL_UNSUPPORTED with the runtime's reason as `actual` */
+/**
+ * @throws BP_MODEL_INVALID, BP_MODEL_UNSUPPORTED with the runtime's reason as `actual`; BP_MODEL_CHANGED when overrides are asked for and the
+ * file is not the one of the signature any more
+ */
 export async function openSession(model: LoadedModel, options: SessionOptions): Promise<PredictSession> {
-  const { signature, bytes } = model;
+  const { signature } = model;
+  const bytes = await sessionBytes(model, options.overrides ?? []);
   const ort = await import("onnxruntime-node");
   ort.env.logLevel = "fatal";
   const sessionOptions = resolveOptions(signature, options, bytes !== null);
@@ -49,6 +58,36 @@ export async function openSession(model: LoadedModel, options: SessionOptions): 
     throw explainLoadError(signature.path, error);
   }
   return new OrtSession(session, model, runtimeVersion());
+}
+
+/** null: load by path. */
+async function sessionBytes(
+  { signature, bytes }: LoadedModel,
+  overrides: readonly string[],
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const defaults = signature.inputs.filter(({ name, optional }) => optional && overrides.includes(name)).map(({ name }) => name);
+  if (defaults.length === 0) return bytes;
+  const whole = bytes ?? (await readUnchanged(signature));
+  if (!isOrtFormat(whole)) return dropDefaults(whole, defaults);
+  throw new BatchPredictError(
+    "BP_MODEL_UNSUPPORTED",
+    `the defaults of ${defaults.join(", ")} cannot be replaced in a model of ONNX Runtime's own format`,
+    {
+      where: { file: signature.path },
+      hints: ["give the .onnx file it was made from", `bind nothing to ${defaults.join(", ")}`],
+    },
+  );
+}
+
+async function readUnchanged(signature: ModelSignature): Promise<Uint8Array<ArrayBuffer>> {
+  const { bytes, sha256 } = await readModelFile(signature.path);
+  if (sha256 === signature.sha256) return bytes;
+  throw new BatchPredictError("BP_MODEL_CHANGED", `${basename(signature.path)} was replaced since it was first read`, {
+    where: { file: signature.path },
+    expected: `sha256 ${signature.sha256}`,
+    actual: `sha256 ${sha256}`,
+    hints: ["run again: nothing was predicted with the new file"],
+  });
 }
 
 function resolveOptions(

@@ -40,14 +40,15 @@ export class WireField {
   /** An int64 or enum as a number (exact up to 2^53); NaN for any other wire type. */
   get int(): number {
     if (this.wireType !== WireType.Varint) return Number.NaN;
-    return Number(new BinaryReader(this.message.subarray(this.valueStart, this.end)).int64());
+    return Number(guarded(this.start, () => new BinaryReader(this.message.subarray(this.valueStart, this.end)).int64()));
   }
 
   /** The elements of one occurrence of `repeated int64`, packed or not. */
   int64s(): bigint[] {
+    if (this.wireType !== WireType.Varint && this.wireType !== WireType.LengthDelimited) return [];
     const values: bigint[] = [];
     const reader = new BinaryReader(this.message.subarray(this.valueStart, this.end));
-    while (reader.pos < reader.len) values.push(BigInt(reader.int64()));
+    while (reader.pos < reader.len) values.push(BigInt(guarded(this.start, () => reader.int64())));
     return values;
   }
 }
