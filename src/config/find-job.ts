@@ -39,7 +39,7 @@ export function listJobs(jobsDir: string): JobEntry[] {
 
 function nameField(file: string): string | null {
   try {
-    const name = readJobText(readJobBytes(file, file), { env: {}, templates: null }).value?.["name"];
+    const name = readJobText(readJobBytes(file, file), { env: {}, templates: null }).value?.name;
     return typeof name === "string" ? name : null;
   } catch {
     return null;
@@ -69,7 +69,9 @@ export function findJob(pathOrName: string, { jobsDir, cwd }: { jobsDir: string;
       hints: ["give one of them another name, or name the path of the one you mean"],
     });
   }
-  throw new BatchPredictError("BP_JOB_FILE", `no job "${pathOrName}" in ${folder}`, { hints: listed(pathOrName, entries, folder) });
+  throw new BatchPredictError("BP_JOB_FILE", `no job "${pathOrName}" in ${folder}`, {
+    hints: listed(pathOrName, entries, folder),
+  });
 }
 
 function listed(wanted: string, entries: JobEntry[], folder: string): string[] {
@@ -96,12 +98,17 @@ export function readJobBytes(file: string, shown: string): string {
   let bytes: Buffer;
   try {
     const { size } = fs.statSync(file);
-    if (size > MAX_BYTES) refuse(`${shown} has ${size.toLocaleString("en-US")} bytes, too many for a job file`, "did you mean --input?");
+    if (size > MAX_BYTES)
+      refuse(`${shown} has ${size.toLocaleString("en-US")} bytes, too many for a job file`, "did you mean --input?");
     bytes = fs.readFileSync(file);
   } catch (error) {
     if (error instanceof BatchPredictError) throw error;
     const { code = "unknown" } = error as NodeJS.ErrnoException;
-    const reasons: Record<string, string> = { EISDIR: "is a folder", EACCES: "may not be read (permissions)", ENOENT: "does not exist" };
+    const reasons: Record<string, string> = {
+      EISDIR: "is a folder",
+      EACCES: "may not be read (permissions)",
+      ENOENT: "does not exist",
+    };
     return refuse(`${shown} ${reasons[code] ?? `cannot be read (${code})`}`, "name a job file, or a job by its name", error);
   }
   try {

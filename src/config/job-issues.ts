@@ -7,7 +7,12 @@ import { homesOf, keysAt } from "./job-json-schema.ts";
 type Issue = z.core.$ZodIssue;
 
 /** @param lines as in JobText; @param file as shown to the user */
-export function describeIssues(issues: readonly Issue[], value: unknown, lines: Record<string, number>, file: string): WireError[] {
+export function describeIssues(
+  issues: readonly Issue[],
+  value: unknown,
+  lines: Record<string, number>,
+  file: string,
+): WireError[] {
   return issues.flatMap(flatten).map((issue) => {
     const { path, message, expected, actual, hints } = describe(issue, valueAt(value, issue.path));
     const problem: WireError = { code: "BP_JOB_FILE", message, where: { file, line: lineOf(path, lines) } };
@@ -63,14 +68,20 @@ function describe(issue: Issue, value: unknown): Description {
       const own = issue.message.startsWith("is ") ? issue.message.split("|")[0] : "is not one of the choices";
       const expected = choices.join(", ");
       const near = typeof value === "string" ? suggest(value, choices) : [];
-      const hints = near.length > 0 ? [`did you mean ${near.join(" or ")}?`] : [choices.length === 1 ? `write ${expected}` : `write one of ${expected}`];
+      const hints = near.length > 0 ? [`did you mean ${near.join(" or ")}?`] : [];
       return { path, message: `${key}: ${shown} ${own}`, expected, actual: shown, hints };
     }
     case "too_small":
     case "too_big": {
       const limit = issue.code === "too_small" ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
-      const size = typeof value === "number" ? `${key}: ${shown} is too ${issue.code === "too_small" ? "small" : "big"}` : `${key} is empty`;
-      return { path, message: size, expected: typeof value === "number" ? limit : Array.isArray(value) ? "at least one entry" : "a text", actual: shown };
+      const size =
+        typeof value === "number" ? `${key}: ${shown} is too ${issue.code === "too_small" ? "small" : "big"}` : `${key} is empty`;
+      return {
+        path,
+        message: size,
+        expected: typeof value === "number" ? limit : Array.isArray(value) ? "at least one entry" : "a text",
+        actual: shown,
+      };
     }
     case "custom": {
       const { expected, hints } = (issue.params ?? {}) as { expected?: string; hints?: string[] };
@@ -83,7 +94,14 @@ function describe(issue: Issue, value: unknown): Description {
   }
 }
 
-function refusal(path: readonly PropertyKey[], key: string, value: unknown, predicate: string, expected?: string, hints: string[] = []): Description {
+function refusal(
+  path: readonly PropertyKey[],
+  key: string,
+  value: unknown,
+  predicate: string,
+  expected?: string,
+  hints: string[] = [],
+): Description {
   const simple = typeof value !== "object" || value === null;
   const message = simple ? `${key}: ${show(value)} ${predicate}` : `${key}: ${predicate}`;
   const description: Description = { path, message, hints };

@@ -29,7 +29,9 @@ export function jobJsonSchema(): object {
     title: "batchpredict job",
     description: "A batch prediction: which model scores which data, where the result goes, and when.",
     ...schema,
-    definitions: { variable: { type: "string", pattern: "\\$\\{[^}]+\\}|\\{\\{.+\\}\\}", description: "From the environment, or a template." } },
+    definitions: {
+      variable: { type: "string", pattern: "\\$\\{[^}]+\\}|\\{\\{.+\\}\\}", description: "From the environment, or a template." },
+    },
   };
 }
 

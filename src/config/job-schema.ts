@@ -14,6 +14,7 @@ import { parseSize } from "./units.ts";
 const text = z.string().min(1);
 /** Column names, constants, missing values: `read-job.ts` hands these on as written, so `0.10` stays "0.10". */
 const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "expected a text or a number" });
+/** One text reads as the flag would: comma separated, `*`, `none`. Names that hold commas go into a list. */
 const columns = z.union([scalar, z.array(scalar)], { error: "expected a list of columns" });
 const positive = z.int().min(1);
 const orAuto = (what: string) => z.union([positive, z.literal("auto")], { error: `expected ${what}, or auto` });
@@ -22,7 +23,8 @@ const orAuto = (what: string) => z.union([positive, z.literal("auto")], { error:
 const size = z
   .union([positive, z.string()], { error: "expected a size in bytes, for example 8MiB" })
   .superRefine((value, ctx) => {
-    if (typeof value === "string" && !parseSize(value)) refuse(ctx, value, "is no size", "bytes, for example 1000000, 512k, 8MiB");
+    if (typeof value === "string" && !parseSize(value))
+      refuse(ctx, value, "is no size", "bytes, for example 1000000, 512k, 8MiB");
   });
 
 export const csvSchema = z
@@ -45,7 +47,9 @@ export const SINK_FORMATS = ["parquet", "sqlite", "csv", "arrow"] as const;
 export const IF_EXISTS = ["fail", "replace", "append", "upsert"] as const;
 
 const inputSchema = z.strictObject({
-  path: z.union([text, z.array(text).min(1)], { error: "expected a path or a list of paths" }).describe("Files, globs or folders."),
+  path: z
+    .union([text, z.array(text).min(1)], { error: "expected a path or a list of paths" })
+    .describe("Files, globs or folders."),
   format: z.enum(SOURCE_FORMATS).describe("When the name does not tell.").optional(),
   csv: csvSchema.optional(),
 });
@@ -54,7 +58,9 @@ const bindSchema = z
   .strictObject({
     features: columns.describe("Columns that feed a model with one [N,F] input, in order: names, a..b ranges, globs."),
     inputs: z.record(z.string(), columns).describe("Columns for a model input: {INPUT: [columns]}."),
-    shapes: z.record(z.string(), z.array(positive).min(1)).describe("Shape of one row for inputs of higher rank: {history: [24, 3]}."),
+    shapes: z
+      .record(z.string(), z.array(positive).min(1))
+      .describe("Shape of one row for inputs of higher rank: {history: [24, 3]}."),
     constants: z
       .record(z.string(), z.union([scalar, z.array(scalar).min(1)], { error: "expected a value or a list of values" }))
       .describe("The same value for every row: {INPUT: value}."),
@@ -71,9 +77,12 @@ const missingSchema = z.union(
 const errorsSchema = z.strictObject({
   on: z.enum(["fail", "reject"]).describe("A bad row stops the run, or is put aside with the reason.").optional(),
   max: z
-    .union([z.int().min(0), z.string().regex(/^\d+(\.\d+)?%$/, { error: 'is no limit|rows or a share, for example 100 or "1%"' })], {
-      error: 'expected rows or a share, for example 100 or "1%"',
-    })
+    .union(
+      [z.int().min(0), z.string().regex(/^\d+(\.\d+)?%$/, { error: 'is no limit|rows or a share, for example 100 or "1%"' })],
+      {
+        error: 'expected rows or a share, for example 100 or "1%"',
+      },
+    )
     .describe("More rejected rows than this fail the run: rows, or percent of the rows read.")
     .optional(),
   rejects: text.describe("Where rejected rows go. Default: beside the output, or in the database.").optional(),
@@ -95,7 +104,12 @@ const outputSchema = z
   });
 
 const outputsSchema = z.union(
-  [text, z.array(z.union([text, z.strictObject({ name: text, alias: text.optional() })], { error: "expected NAME or NAME=ALIAS" })).min(1)],
+  [
+    text,
+    z
+      .array(z.union([text, z.strictObject({ name: text, alias: text.optional() })], { error: "expected NAME or NAME=ALIAS" }))
+      .min(1),
+  ],
   { error: "expected a list of model outputs" },
 );
 
@@ -123,7 +137,9 @@ export const jobSchema = z.strictObject({
   }),
   input: inputSchema,
   bind: bindSchema.optional(),
-  keep: columns.describe('Input columns copied to the output: a list, "*" for all, none. Default: those that feed no model input.').optional(),
+  keep: columns
+    .describe('Input columns copied to the output: a list, "*" for all, none. Default: those that feed no model input.')
+    .optional(),
   outputs: outputsSchema.describe("Model outputs to write: [NAME, NAME=ALIAS].").optional(),
   missing: missingSchema.describe("An empty cell for a numeric input. Default nan for floats, reject for others.").optional(),
   output: outputSchema,
@@ -131,7 +147,10 @@ export const jobSchema = z.strictObject({
   batchSize: orAuto("rows per inference call").describe("Rows per inference call.").optional(),
   workers: orAuto("a number of workers").optional(),
   threads: orAuto("ONNX threads per worker").describe("ONNX threads per worker.").optional(),
-  chunkBytes: z.union([size, z.literal("auto")]).describe("Size of one unit of work, for example 8MiB.").optional(),
+  chunkBytes: z
+    .union([size, z.literal("auto")])
+    .describe("Size of one unit of work, for example 8MiB.")
+    .optional(),
   limit: z.int().min(0).describe("Only the first N rows.").optional(),
   whereRows: z
     .string()

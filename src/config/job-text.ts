@@ -59,7 +59,11 @@ export function readJobText(text: string, context: ExpandContext): JobText {
     }
     if (path !== "") result.lines[path] = isMap(node) || isSeq(node) ? line : here;
     if (node?.tag !== undefined && !node.tag.startsWith("tag:yaml.org,2002:")) {
-      result.problems.push({ message: `tag ${node.tag} is not allowed`, hints: ["job files hold plain values only"], line: here });
+      result.problems.push({
+        message: `tag ${node.tag} is not allowed`,
+        hints: ["job files hold plain values only"],
+        line: here,
+      });
     }
     if (isScalar(node)) return scalar(node, path, here);
     if (node === null || (!isMap(node) && !isSeq(node))) return null;
@@ -106,7 +110,8 @@ export function readJobText(text: string, context: ExpandContext): JobText {
   } else if (isMap(document.contents)) {
     result.value = value as Record<string, unknown>;
   } else {
-    const found = document.contents === null || value === null ? "the file is empty" : "the file holds no mapping of keys to values";
+    const found =
+      document.contents === null || value === null ? "the file is empty" : "the file holds no mapping of keys to values";
     const hints = ["a job file begins with version: 1, then model:, input: and output:"];
     result.problems.push({ message: found, hints, line: 1 });
   }
@@ -125,7 +130,8 @@ function typed(text: string): unknown {
 }
 
 function syntaxProblem(error: YAMLError, line: string): Omit<TextProblem, "line"> {
-  if (/\{\{/.test(line)) return { message: "{{ }} without quotes around it", hints: ['put texts with {{ }} in quotes: "{{ date }}"'] };
+  if (/\{\{/.test(line))
+    return { message: "{{ }} without quotes around it", hints: ['put texts with {{ }} in quotes: "{{ date }}"'] };
   switch (error.code) {
     case "DUPLICATE_KEY":
       return { message: "this key stands here a second time", hints: ["remove one of the two"] };
@@ -140,11 +146,13 @@ function syntaxProblem(error: YAMLError, line: string): Omit<TextProblem, "line"
     case "BAD_SCALAR_START":
       return { message: lowerFirst(error.message), hints: ["put the text in quotes"] };
     default:
-      return { message: `no YAML: ${lowerFirst(error.message)}`, hints: ["check quotes, brackets and indentation around this line"] };
+      return {
+        message: `no YAML: ${lowerFirst(error.message)}`,
+        hints: ["check quotes, brackets and indentation around this line"],
+      };
   }
 }
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
-

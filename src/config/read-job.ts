@@ -47,16 +47,21 @@ export function readJob(pathOrName: string, context: JobContext): JobFile {
 
   const asWritten = readJobText(text, { env: context.env, templates: null });
   const stem = path.basename(file).replace(/\.[^.]*$/, "");
-  const name = typeof asWritten.value?.["name"] === "string" ? asWritten.value["name"] : stem;
-  const zone = asWritten.value?.["timezone"];
+  const name = typeof asWritten.value?.name === "string" ? asWritten.value.name : stem;
+  const zone = asWritten.value?.timezone;
   const timeZone = typeof zone === "string" && isTimeZone(zone) ? zone : "UTC";
   const given = context.templates === "keep" ? {} : (context.templates ?? {});
   const templates: TemplateContext = { ...handRun(asWritten, name, timeZone, given.logicalDate, context.now), ...given };
 
   const read = keep ? asWritten : readJobText(text, { env: context.env, templates });
   const problems = check(read, shown, keep);
-  if (asWritten.value !== null && !NAME_PATTERN.test(name) && read.value?.["name"] === undefined) {
-    problems.push({ code: "BP_JOB_FILE", message: `"${name}" is no job name`, where: { file: shown }, hints: ["add name: ... to the file"] });
+  if (asWritten.value !== null && !NAME_PATTERN.test(name) && read.value?.name === undefined) {
+    problems.push({
+      code: "BP_JOB_FILE",
+      message: `"${name}" is no job name`,
+      where: { file: shown },
+      hints: ["add name: ... to the file"],
+    });
   }
   if (problems.length > 0) {
     problems.sort((a, b) => (a.where?.line ?? 0) - (b.where?.line ?? 0));
@@ -64,7 +69,16 @@ export function readJob(pathOrName: string, context: JobContext): JobFile {
     throw new BatchPredictError("BP_JOB_FILE", `job file ${shown} has ${count}`, { where: { file: shown }, problems });
   }
   const { lines, value } = read;
-  return { path: file, shown, dir: path.dirname(file), name, timeZone, logicalDate: templates.logicalDate, job: value as Job, lines };
+  return {
+    path: file,
+    shown,
+    dir: path.dirname(file),
+    name,
+    timeZone,
+    logicalDate: templates.logicalDate,
+    job: value as Job,
+    lines,
+  };
 }
 
 function check(read: JobText, file: string, keep: boolean): WireError[] {
@@ -94,8 +108,9 @@ function handRun(read: JobText, jobName: string, timeZone: string, logicalDate: 
   const date = logicalDate ?? new Date(wallTimeOf(now.getTime(), timeZone)).toISOString().slice(0, 10);
   const end = new Date(`${date}T00:00:00Z`);
   const start = new Date(end);
-  const schedule = (read.value?.["schedule"] ?? {}) as Record<string, unknown>;
-  if ("monthly" in schedule) start.setUTCMonth(start.getUTCMonth() - 1, Math.min(start.getUTCDate(), lastDayOfPreviousMonth(end)));
+  const schedule = (read.value?.schedule ?? {}) as Record<string, unknown>;
+  if ("monthly" in schedule)
+    start.setUTCMonth(start.getUTCMonth() - 1, Math.min(start.getUTCDate(), lastDayOfPreviousMonth(end)));
   else start.setUTCDate(start.getUTCDate() - ("weekly" in schedule ? 7 : 1));
   const instant = (wall: Date): Date => new Date(instantOf(wall.getTime(), timeZone));
   const interval = { start: instant(start), end: instant(end) };

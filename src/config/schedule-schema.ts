@@ -6,7 +6,13 @@ import { parseDuration } from "./units.ts";
 import { isTimeZone } from "./zoned-time.ts";
 
 /** A refusal in our own words, a predicate of the value ("is no duration"); `read-job.ts` adds file, line, key and value. */
-export function refuse(ctx: z.core.$RefinementCtx, input: unknown, message: string, expected: string, hints: string[] = []): void {
+export function refuse(
+  ctx: z.core.$RefinementCtx,
+  input: unknown,
+  message: string,
+  expected: string,
+  hints: string[] = [],
+): void {
   ctx.addIssue({ code: "custom", input, message, params: { expected, hints } });
 }
 
@@ -32,7 +38,10 @@ export const timeZone = z
   .string()
   .superRefine((name, ctx) => {
     if (isTimeZone(name)) return;
-    const near = suggest(name.split("/").pop() ?? name, Intl.supportedValuesOf("timeZone").map((zone) => zone.split("/").pop()!));
+    const near = suggest(
+      name.split("/").pop() ?? name,
+      Intl.supportedValuesOf("timeZone").map((zone) => zone.split("/").pop()!),
+    );
     const zones = Intl.supportedValuesOf("timeZone").filter((zone) => near.includes(zone.split("/").pop()!));
     const hints = zones.length > 0 ? [`did you mean ${zones.slice(0, 3).join(" or ")}?`] : [];
     refuse(ctx, name, "is an unknown time zone", "an IANA name such as UTC, Europe/Berlin, America/New_York", hints);
@@ -57,13 +66,21 @@ const cron = z
       return refuse(ctx, text, `has ${fields[0] === "" ? 0 : fields.length} fields`, expected, hints);
     }
     const { valid, errors } = validateDetailed(text);
-    if (!valid) refuse(ctx, text, `is no cron expression (${errors.map(({ field, value }) => `${field} "${value}"`).join(", ")})`, expected);
+    if (!valid)
+      refuse(
+        ctx,
+        text,
+        `is no cron expression (${errors.map(({ field, value }) => `${field} "${value}"`).join(", ")})`,
+        expected,
+      );
   })
   .describe('Cron expression of five fields: "30 2 * * *".');
 
 export const scheduleSchema = z
   .strictObject({
-    daily: z.union([timeOfDay, z.strictObject({ at: timeOfDay })], { error: 'expected a time of day, for example "02:30"' }).optional(),
+    daily: z
+      .union([timeOfDay, z.strictObject({ at: timeOfDay })], { error: 'expected a time of day, for example "02:30"' })
+      .optional(),
     weekly: z
       .strictObject({
         on: z.union([weekday, z.array(weekday).min(1)], { error: "expected weekdays, for example [mon, thu]" }),
@@ -81,22 +98,27 @@ export const scheduleSchema = z
   })
   .superRefine((schedule, ctx) => {
     const kinds = (["daily", "weekly", "monthly", "cron"] as const).filter((kind) => schedule[kind] !== undefined);
-    const example = 'one of {daily: "02:30"}, {weekly: {on: [mon], at: "06:00"}}, {monthly: {on: 1, at: "06:00"}}, {cron: "30 2 * * *"}';
+    const example =
+      'one of {daily: "02:30"}, {weekly: {on: [mon], at: "06:00"}}, {monthly: {on: 1, at: "06:00"}}, {cron: "30 2 * * *"}';
     if (kinds.length === 0) refuse(ctx, schedule, "no kind of schedule is given", example);
-    if (kinds.length > 1) refuse(ctx, schedule, `${kinds.join(" and ")} together`, example, ["write one job file for each schedule"]);
+    if (kinds.length > 1)
+      refuse(ctx, schedule, `${kinds.join(" and ")} together`, example, ["write one job file for each schedule"]);
     const [, , dayOfMonth, , dayOfWeek] = schedule.cron?.trim().split(/\s+/) ?? [];
     if (schedule.cron !== undefined && dayOfMonth !== "*" && dayOfWeek !== "*" && dayOfWeek !== undefined && !schedule.dayMatch) {
       const hints = ["write dayMatch: or as cron itself has it, or dayMatch: and for days on which both match"];
       refuse(ctx, schedule, "day of month and day of week are both set", "dayMatch: and | or beside cron", hints);
     }
-    if (schedule.dayMatch && schedule.cron === undefined) refuse(ctx, schedule, "dayMatch without cron", "dayMatch only beside cron");
+    if (schedule.dayMatch && schedule.cron === undefined)
+      refuse(ctx, schedule, "dayMatch without cron", "dayMatch only beside cron");
   })
   .describe("When the job runs. Exactly one of daily, weekly, monthly, cron. Without it the job runs only by hand.");
 
 export const NOTIFY_EVENTS = ["started", "succeeded", "failed", "missed", "skipped", "cancelled", "overdue"] as const;
 
 /** Never resolved, printed, stored or hashed in this room: only the name of the secret is known here. */
-const secret = z.strictObject({ secret: z.string().regex(/^[A-Za-z_]\w*$/, { error: "is no name of a secret|letters, digits and _" }) });
+const secret = z.strictObject({
+  secret: z.string().regex(/^[A-Za-z_]\w*$/, { error: "is no name of a secret|letters, digits and _" }),
+});
 const url = z.string().regex(/^https?:\/\/\S+$/i, { error: "is no web address|http:// or https://" });
 const secretUrl = z.union([url, secret], { error: "expected a web address, or {secret: NAME}" });
 
@@ -107,7 +129,9 @@ export const notifySchema = z.array(
       webhook: z
         .strictObject({
           url: secretUrl,
-          headers: z.record(z.string(), z.union([z.string(), secret], { error: "expected a text, or {secret: NAME}" })).optional(),
+          headers: z
+            .record(z.string(), z.union([z.string(), secret], { error: "expected a text, or {secret: NAME}" }))
+            .optional(),
         })
         .optional(),
       healthcheck: z.strictObject({ url: secretUrl }).describe("Pinged in the manner of healthchecks.io.").optional(),

@@ -34,7 +34,15 @@ export interface TemplateProblem {
 
 export type Rendered = { text: string } | TemplateProblem;
 
-export const TEMPLATE_NAMES = ["date", "ts", "interval.start", "interval.end", "prev_success.date", "run.id", "job.name"] as const;
+export const TEMPLATE_NAMES = [
+  "date",
+  "ts",
+  "interval.start",
+  "interval.end",
+  "prev_success.date",
+  "run.id",
+  "job.name",
+] as const;
 export const TEMPLATE_FILTERS = ["days", "nodash", "fmt", "default"] as const;
 
 type Name = (typeof TEMPLATE_NAMES)[number];
@@ -72,7 +80,10 @@ function evaluate({ name, literal, filters }: Expression, context: TemplateConte
   }
   if (value === null) {
     const why = name === "prev_success.date" ? "the job has not succeeded before" : "only a scheduled run knows it";
-    return { message: `${shown}: ${name} is not known here (${why})`, hints: [`give a fallback: {{ ${name} | default("...") }}`] };
+    return {
+      message: `${shown}: ${name} is not known here (${why})`,
+      hints: [`give a fallback: {{ ${name} | default("...") }}`],
+    };
   }
   return { text: print(value, context.timeZone) };
 }
@@ -80,7 +91,8 @@ function evaluate({ name, literal, filters }: Expression, context: TemplateConte
 function lookUp(name: Name, context: TemplateContext): Value | null {
   const instant = (date: Date | undefined): Value | null =>
     date === undefined ? null : { kind: "instant", wallMs: wallTimeOf(date.getTime(), context.timeZone) };
-  const date = (text: string | null): Value | null => (text === null ? null : { kind: "date", wallMs: Date.parse(`${text}T00:00:00Z`) });
+  const date = (text: string | null): Value | null =>
+    text === null ? null : { kind: "date", wallMs: Date.parse(`${text}T00:00:00Z`) };
   const text = (content: string | null): Value | null => (content === null ? null : { kind: "text", text: content });
   switch (name) {
     case "date":
@@ -149,7 +161,8 @@ function parseFilter(text: string, shown: string): Filter | TemplateProblem {
     }
     case "default": {
       const fallback = asString(argument?.trim() ?? "");
-      if (fallback === null) return { message: `${shown}: default() takes a text in quotes`, hints: ['for example default("1970-01-01")'] };
+      if (fallback === null)
+        return { message: `${shown}: default() takes a text in quotes`, hints: ['for example default("1970-01-01")'] };
       return { name, text: fallback };
     }
     default:

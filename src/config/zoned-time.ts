@@ -20,7 +20,7 @@ export function isTimeZone(name: string): boolean {
 export function wallTimeOf(instantMs: number, timeZone: string): number {
   const parts: Record<string, number> = {};
   for (const { type, value } of formatOf(timeZone).formatToParts(instantMs)) parts[type] = Number(value);
-  return Date.UTC(parts["year"]!, parts["month"]! - 1, parts["day"]!, parts["hour"]!, parts["minute"]!, parts["second"]!);
+  return Date.UTC(parts.year!, parts.month! - 1, parts.day!, parts.hour!, parts.minute!, parts.second!);
 }
 
 /** The instant at which the wall shows `wallMs`: the first of two in an autumn overlap, the end of the gap in spring. */

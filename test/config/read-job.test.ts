@@ -35,7 +35,9 @@ function report(run: () => unknown): string[] {
     const { code, message, details } = error as BatchPredictError;
     const lines = [`${code} ${message}${hints(details.hints)}`];
     for (const problem of details.problems ?? []) {
-      lines.push(`${problem.where?.file}:${problem.where?.line ?? "?"} ${problem.message}${problem.expected ? ` [${problem.expected}]` : ""}${hints(problem.hints)}`);
+      lines.push(
+        `${problem.where?.file}:${problem.where?.line ?? "?"} ${problem.message}${problem.expected ? ` [${problem.expected}]` : ""}${hints(problem.hints)}`,
+      );
     }
     return lines;
   }
@@ -69,7 +71,12 @@ describe("readJob", () => {
   it("reads the job of the contract, with variables, templates and lines", () => {
     write("sales.yaml", GOOD);
     const file = readJob("store-sales-weekly", context({ env: { MODEL_DIR: "/m" } }));
-    expect(file).toMatchObject({ shown: "jobs/sales.yaml", name: "store-sales-weekly", timeZone: "Europe/Berlin", logicalDate: "2026-11-22" });
+    expect(file).toMatchObject({
+      shown: "jobs/sales.yaml",
+      name: "store-sales-weekly",
+      timeZone: "Europe/Berlin",
+      logicalDate: "2026-11-22",
+    });
     expect(file.dir).toBe(path.join(cwd, "jobs"));
     expect(file.job.model.path).toBe("/m/sales.onnx");
     expect(file.job.input.path).toBe("data/sales_2026-11-22.csv");
@@ -123,7 +130,7 @@ catchup: newest
     expect(report(() => readJob(shown, context()))).toMatchInlineSnapshot(`
       [
         "BP_JOB_FILE job file jobs/bad.yaml has 25 problems",
-        "jobs/bad.yaml:1 version: 2 is an unknown version [1] -> write 1",
+        "jobs/bad.yaml:1 version: 2 is an unknown version [1]",
         "jobs/bad.yaml:3 unknown key "schedul" -> did you mean schedule?",
         "jobs/bad.yaml:4 schedule.daily: "25:00" is no time of day ["HH:MM" from "00:00" to "23:59", in quotes]",
         "jobs/bad.yaml:4 schedule: dayMatch without cron [dayMatch only beside cron]",
@@ -139,15 +146,15 @@ catchup: newest
         "jobs/bad.yaml:13 unknown key "ifExist" in output -> did you mean ifExists?",
         "jobs/bad.yaml:14 output.ifExists: "ubsert" is not one of the choices [fail, replace, append, upsert] -> did you mean upsert?",
         "jobs/bad.yaml:15 unknown key "table" -> table belongs under output",
-        "jobs/bad.yaml:16 errors.on: "ignore" is not one of the choices [fail, reject] -> write one of fail, reject",
+        "jobs/bad.yaml:16 errors.on: "ignore" is not one of the choices [fail, reject]",
         "jobs/bad.yaml:16 errors.max: "a lot" is no limit [rows or a share, for example 100 or "1%"]",
         "jobs/bad.yaml:17 batchSize: 0 is too small [at least 1]",
         "jobs/bad.yaml:18 workers: found "many", expected a number of workers, or auto [a number of workers, or auto]",
         "jobs/bad.yaml:19 retries.initial: found 30, expected a duration in quotes or with a unit, for example 30s [a duration in quotes or with a unit, for example 30s]",
         "jobs/bad.yaml:20 timeout: "90 seconds" is no duration [a number with a unit, for example 30s, 15m, 2h, 1h30m, 1d]",
-        "jobs/bad.yaml:21 notify.0.on.0: "fail" is not one of the choices [started, succeeded, failed, missed, skipped, cancelled, overdue] -> write one of started, succeeded, failed, missed, skipped, cancelled, overdue",
+        "jobs/bad.yaml:21 notify.0.on.0: "fail" is not one of the choices [started, succeeded, failed, missed, skipped, cancelled, overdue]",
         "jobs/bad.yaml:21 notify.0.webhook.url.secret: "x y" is no name of a secret [letters, digits and _]",
-        "jobs/bad.yaml:22 catchup: "newest" is not one of the choices [latest, all, none] -> write one of latest, all, none",
+        "jobs/bad.yaml:22 catchup: "newest" is not one of the choices [latest, all, none]",
       ]
     `);
   });
@@ -176,19 +183,34 @@ catchup: newest
   });
 
   it("explains YAML mistakes in plain words", () => {
-    const yaml = (text: string): string => report(() => readJob(write("y.yaml", text), context())).slice(1).join("\n");
-    expect(yaml("version: 1\ninput: {path: data/{{ date }}.csv}\n")).toMatchInlineSnapshot(`"jobs/y.yaml:2 {{ }} without quotes around it -> put texts with {{ }} in quotes: "{{ date }}""`);
+    const yaml = (text: string): string =>
+      report(() => readJob(write("y.yaml", text), context()))
+        .slice(1)
+        .join("\n");
+    expect(yaml("version: 1\ninput: {path: data/{{ date }}.csv}\n")).toMatchInlineSnapshot(
+      `"jobs/y.yaml:2 {{ }} without quotes around it -> put texts with {{ }} in quotes: "{{ date }}""`,
+    );
     expect(yaml("version: 1\nkeep: {{ date }}\n")).toMatchInlineSnapshot(`
       "jobs/y.yaml:1 model is missing [a mapping]
       jobs/y.yaml:1 input is missing [a mapping]
       jobs/y.yaml:1 output is missing [a mapping]
       jobs/y.yaml:2 {{ }} without quotes around it -> put texts with {{ }} in quotes: "{{ date }}""
     `);
-    expect(yaml("version: 1\nversion: 1\n")).toMatchInlineSnapshot(`"jobs/y.yaml:2 this key stands here a second time -> remove one of the two"`);
-    expect(yaml("version: 1\nmodel:\n\tpath: x\n")).toMatchInlineSnapshot(`"jobs/y.yaml:3 a tab as indentation -> indent with spaces"`);
-    expect(yaml("version: 1\nmodel: !!js/function x\n")).toMatchInlineSnapshot(`"jobs/y.yaml:2 unresolved tag: tag:yaml.org,2002:js/function -> job files hold plain values only"`);
-    expect(yaml("version: 1\nkeep: [a\n")).toMatchInlineSnapshot(`"jobs/y.yaml:3 no YAML: flow sequence in block collection must be sufficiently indented and end with a ] -> check quotes, brackets and indentation around this line"`);
-    expect(yaml("version: 1\n---\nversion: 1\n")).toMatchInlineSnapshot(`"jobs/y.yaml:2 a second document (---) -> write one job per file"`);
+    expect(yaml("version: 1\nversion: 1\n")).toMatchInlineSnapshot(
+      `"jobs/y.yaml:2 this key stands here a second time -> remove one of the two"`,
+    );
+    expect(yaml("version: 1\nmodel:\n\tpath: x\n")).toMatchInlineSnapshot(
+      `"jobs/y.yaml:3 a tab as indentation -> indent with spaces"`,
+    );
+    expect(yaml("version: 1\nmodel: !!js/function x\n")).toMatchInlineSnapshot(
+      `"jobs/y.yaml:2 unresolved tag: tag:yaml.org,2002:js/function -> job files hold plain values only"`,
+    );
+    expect(yaml("version: 1\nkeep: [a\n")).toMatchInlineSnapshot(
+      `"jobs/y.yaml:3 no YAML: flow sequence in block collection must be sufficiently indented and end with a ] -> check quotes, brackets and indentation around this line"`,
+    );
+    expect(yaml("version: 1\n---\nversion: 1\n")).toMatchInlineSnapshot(
+      `"jobs/y.yaml:2 a second document (---) -> write one job per file"`,
+    );
     expect(yaml("version: 1\nmodel: *nowhere\n")).toMatchInlineSnapshot(`
       "jobs/y.yaml:1 input is missing [a mapping]
       jobs/y.yaml:1 output is missing [a mapping]
@@ -197,7 +219,10 @@ catchup: newest
   });
 
   it("stops at an alias bomb", () => {
-    const levels = Array.from({ length: 9 }, (_, level) => `a${level + 1}: &a${level + 1} [${Array(9).fill(`*a${level}`).join(", ")}]`);
+    const levels = Array.from(
+      { length: 9 },
+      (_, level) => `a${level + 1}: &a${level + 1} [${Array(9).fill(`*a${level}`).join(", ")}]`,
+    );
     const text = `a0: &a0 [x]\n${levels.join("\n")}\n`;
     expect(report(() => readJob(write("bomb.yaml", text), context()))).toContain("jobs/bomb.yaml:1 more than 20,000 values");
   });
@@ -226,7 +251,8 @@ limit: \${LIMIT}
   });
 
   it("keeps templates and unset variables for listing, and still checks how they are written", () => {
-    const body = 'version: 1\nmodel: {path: "${M}/m.onnx"}\ninput: {path: "{{ date }}.csv"}\noutput: {path: o.csv}\nlimit: ${N}\n';
+    const body =
+      'version: 1\nmodel: {path: "${M}/m.onnx"}\ninput: {path: "{{ date }}.csv"}\noutput: {path: o.csv}\nlimit: ${N}\n';
     const { job } = readJob(write("k.yaml", body), context({ templates: "keep" }));
     expect(job).toMatchObject({ model: { path: "${M}/m.onnx" }, input: { path: "{{ date }}.csv" }, limit: "${N}" });
     const bad = write("k2.yaml", body.replace("{{ date }}", "{{ date | dayz(1) }}"));

@@ -34,7 +34,10 @@ describe("selectColumns", () => {
   });
 
   it("reports each mistake in words a person can act on", () => {
-    const { names, problems } = selectColumns(["prom", "lag_1..lag_9", "lag_3..lag_1", "zz*", "week", "week", "lag_1", "lag_*", ""], columns);
+    const { names, problems } = selectColumns(
+      ["prom", "lag_1..lag_9", "lag_3..lag_1", "zz*", "week", "week", "lag_1", "lag_*", ""],
+      columns,
+    );
     expect(names).toEqual(["week", "lag_1", "lag_2", "lag_3"]);
     expect(problems.map(({ kind, message, hints }) => `${kind}: ${message} (${hints.join("; ")})`)).toEqual([
       'unknown: no column "prom" (did you mean "promo"?)',
@@ -64,17 +67,24 @@ describe("selectColumns", () => {
   const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 12 });
 
   it("selects every column by its own name, whatever it is called", () => {
-    fc.assert(fc.property(names, (all) => {
+    fc.assert(
+      fc.property(names, (all) => {
         expect(selectColumns(all, all)).toMatchObject({ names: all, problems: [] });
-      }));
+      }),
+    );
   });
 
   it("gives the slice of the file for any range whose text is no column itself", () => {
     fc.assert(
-      fc.property(fc.uniqueArray(fc.stringMatching(/^[a-z_]{1,4}$/), { minLength: 1, maxLength: 12 }), fc.nat(), fc.nat(), (all, i, j) => {
-        const [start, end] = [Math.min(i % all.length, j % all.length), Math.max(i % all.length, j % all.length)];
-        expect(selectColumns([`${all[start]}..${all[end]}`], all).names).toEqual(all.slice(start, end + 1));
-      }),
+      fc.property(
+        fc.uniqueArray(fc.stringMatching(/^[a-z_]{1,4}$/), { minLength: 1, maxLength: 12 }),
+        fc.nat(),
+        fc.nat(),
+        (all, i, j) => {
+          const [start, end] = [Math.min(i % all.length, j % all.length), Math.max(i % all.length, j % all.length)];
+          expect(selectColumns([`${all[start]}..${all[end]}`], all).names).toEqual(all.slice(start, end + 1));
+        },
+      ),
     );
   });
 
