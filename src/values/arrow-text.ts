@@ -22,7 +22,6 @@ import {
   type Decimal,
   type Duration,
   type Float,
-  type Int,
   type Interval,
   IntervalUnit,
   Precision,
@@ -35,7 +34,7 @@ import {
   util,
   Vector,
 } from "apache-arrow";
-import { float32Text, float64Text, int64Reader } from "./number-text.ts";
+import { float32Text, float64Text } from "./number-text.ts";
 import { dateText, dayTimeText, durationText, monthDayNanoText, monthsText, timestampText, timeText } from "./time-text.ts";
 
 /** Text of one element; null for a null. `index` counts from the start of the (possibly sliced) data. */
@@ -137,11 +136,8 @@ function scalarReader(data: Data): (index: number) => string {
       const read = boolReader(data);
       return (index) => (read(index) ? "true" : "false");
     }
-    case Type.Int: {
-      if ((type as Int).bitWidth < 64) return (index) => String(values[index]);
-      const read = int64Reader(values);
-      return (index) => String(read(index));
-    }
+    case Type.Int:
+      return (index) => String(values[index]);
     case Type.Float: {
       const read = floatReader(data);
       const text = (type as Float).precision === Precision.DOUBLE ? float64Text : float32Text;

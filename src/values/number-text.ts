@@ -49,17 +49,3 @@ function readsBack(short: number, value: number): boolean {
 }
 const BELOW_ONE = 1 - Number.EPSILON;
 const ABOVE_ONE = 1 + Number.EPSILON;
-
-/**
- * Reads int64 without making a BigInt where a double is exact (up to 2^53): a fifth of the cost.
- * @param values the elements as they lie in memory (little-endian)
- */
-export function int64Reader(values: BigInt64Array | BigUint64Array): (index: number) => number | bigint {
-  const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
-  return (index) => {
-    const high = halves[index * 2 + 1]!;
-    // Beyond +-2^53 (and for all unsigned values from 2^63 on, whose high half is negative here) the element itself is read.
-    if (high < 0x200000 && high >= -0x200000) return high * 4_294_967_296 + (halves[index * 2]! >>> 0);
-    return values[index]!;
-  };
-}

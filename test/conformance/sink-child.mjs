@@ -1,22 +1,30 @@
-// Opens a sink of the built package, writes 20 batches, says so and waits to be killed. argv: JSON of SinkOptions.
+// Opens a sink of the built package, writes batches of 500 rows, says so and waits to be killed. argv: JSON of SinkOptions, number
+// of batches (20). An error is printed in its wire form on stderr after abort, and the exit code is 3.
 import { Float32, Int64, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Field, Struct } from "apache-arrow";
+import { toWire } from "../../dist/core/errors.js";
 import { openSink } from "../../dist/sinks/registry.js";
 
 const options = JSON.parse(process.argv[2]);
 const sink = await openSink(options);
-sink.open();
-for (let n = 0; n < 20; n++) {
-  const rows = 500;
-  const fields = [new Field("id", new Int64(), true), new Field("score", new Float32(), true)];
-  const children = [
-    makeData({ type: new Int64(), length: rows, data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(1_000_000 + n * rows + i)) }),
-    makeData({ type: new Float32(), length: rows, data: new Float32Array(rows).fill(0.5) }),
-  ];
-  const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
-  const writer = new RecordBatchStreamWriter();
-  writer.write(batch);
-  writer.finish();
-  sink.write({ ipc: writer.toUint8Array(true), rows, rowStart: 0, rowEnd: rows, rowBase: 0, rowColumn: null, rejects: [] });
+try {
+  sink.open();
+  for (let n = 0; n < Number(process.argv[3] ?? 20); n++) {
+    const rows = 500;
+    const fields = [new Field("id", new Int64(), true), new Field("score", new Float32(), true)];
+    const children = [
+      makeData({ type: new Int64(), length: rows, data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(1_000_000 + n * rows + i)) }),
+      makeData({ type: new Float32(), length: rows, data: new Float32Array(rows).fill(0.5) }),
+    ];
+    const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
+    const writer = new RecordBatchStreamWriter();
+    writer.write(batch);
+    writer.finish();
+    sink.write({ ipc: writer.toUint8Array(true), rows, rowStart: 0, rowEnd: rows, rowBase: 0, rowColumn: null, rejects: [] });
+  }
+  process.stdout.write("written\n");
+  setInterval(() => {}, 1000);
+} catch (error) {
+  sink.abort();
+  process.stderr.write(JSON.stringify(toWire(error)));
+  process.exitCode = 3;
 }
-process.stdout.write("written\n");
-setInterval(() => {}, 1000);

@@ -14,13 +14,18 @@ export function checkKey(batch: RecordBatch, options: SinkOptions, rowBase: numb
     if (!options.key.some((key) => sameName(key, field.name))) continue;
     const index = firstMissing(batch.data.children[at]!);
     if (index < 0) continue;
-    throw new BatchPredictError("BP_CONFIG", `key column "${field.name}" is empty, so the row cannot be found again by its key`, {
-      where: { file: options.path, row: rowBase + index, column: field.name },
-      hints: [
-        "choose columns for --key that are never empty",
-        "or put such rows aside with --on-error reject and missing: reject for this column in the job file",
-      ],
-    });
+    throw new BatchPredictError(
+      "BP_CONFIG",
+      `key column "${field.name}" is empty, so the row could not be found again by its key`,
+      {
+        where: { file: options.path, column: field.name },
+        actual: `no value in row ${rowBase + index} of the output, counted from 0`,
+        hints: [
+          "choose columns for --key that are never empty",
+          "or put such rows aside with --on-error reject and missing: reject for this column in the job file",
+        ],
+      },
+    );
   }
 }
 
