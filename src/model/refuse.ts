@@ -22,12 +22,13 @@ const EXTENSIONS_DOMAINS = new Set(["ai.onnx.contrib", "com.microsoft.extensions
 /** @throws BP_MODEL_INVALID for bytes that stopped being protobuf: cut off, or never ONNX */
 export function refuseBytes(path: string, error: unknown, bytes: Uint8Array): never {
   // Messages nested beyond the stack are no model either; anything else is a fault of ours.
-  if (error instanceof RangeError)
-    return refuseBytes(path, new BatchPredictError("BP_MODEL_INVALID", error.message, { cause: error }), bytes);
+  if (error instanceof RangeError) {
+    refuseBytes(path, new BatchPredictError("BP_MODEL_INVALID", error.message, { cause: error }), bytes);
+  }
   if (!(error instanceof BatchPredictError)) throw error;
   const name = basename(path);
   // Positions inside of the graph are relative to it; only those of the outermost message are positions in the file.
-  const outermost = error.details.actual === `${bytes.length} bytes` || error.details.where?.byte === 0;
+  const outermost = error.details.actual === `${bytes.length} bytes`;
   const where = outermost ? { file: path, ...error.details.where } : { file: path };
   const details: ErrorDetails = { where, cause: error };
   // An ONNX file starts with its IR version: field 1, a varint.
