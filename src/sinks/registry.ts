@@ -80,7 +80,7 @@ function checkMode({ format, ifExists, key, path: file }: SinkOptions): void {
 }
 
 function checkPlace(file: string, flag: string): void {
-  const stat = fs.statSync(file, { throwIfNoEntry: false });
+  const stat = statOf(file);
   if (stat?.isDirectory()) {
     throw refused(file, "it is a folder", `give a file name, such as ${flag} ${path.join(file, "predictions.parquet")}`);
   }
@@ -95,6 +95,15 @@ function checkPlace(file: string, flag: string): void {
     if (error instanceof BatchPredictError) throw error;
     if (isErrno(error, "EROFS")) throw refused(file, `${folder} is on a read-only disk`, `choose another ${flag}`);
     throw refused(file, `no permission to write in ${stat ? file : folder}`, `choose a place you may write to with ${flag}`);
+  }
+}
+
+/** Nothing there, or nothing that can be looked at: the folder then says why. */
+function statOf(file: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(file);
+  } catch {
+    return undefined;
   }
 }
 

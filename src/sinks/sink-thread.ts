@@ -49,7 +49,11 @@ class SinkThread implements SinkHandle {
   private over = false;
 
   constructor(options: SinkOptions) {
-    this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), { workerData: options });
+    this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), {
+      workerData: options,
+      // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
+      execArgv: [],
+    });
     this.opened = this.answer();
     this.ended = new Promise((resolve) => {
       this.worker.once("exit", () => {
@@ -122,7 +126,7 @@ class SinkThread implements SinkHandle {
 }
 
 function threadError(error: unknown, options: SinkOptions): BatchPredictError {
-  const { message, code, ...details } = toWire(error);
+  const { message, code, stack: _stack, ...details } = toWire(error);
   const where = details.where ?? { file: options.path };
   if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY") {
     return new BatchPredictError("BP_OUTPUT_WRITE", "the thread that writes the output ran out of memory", {

@@ -82,9 +82,14 @@ export function rejectOf(row: number): RejectedRow {
   };
 }
 
+/** An empty folder; the caller removes it. */
+export function makeFolder(): string {
+  return fs.mkdtempSync(path.join(os.tmpdir(), "batchpredict-sink-"));
+}
+
 /** A folder that is gone after `use`. */
 export async function inFolder(use: (folder: string) => Promise<void> | void): Promise<void> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "batchpredict-sink-"));
+  const folder = makeFolder();
   try {
     await use(folder);
   } finally {
