@@ -36,8 +36,8 @@ class CsvSink implements Sink {
 
   open(): void {
     const { path, runId, ifExists } = this.options;
-    if (ifExists === "fail" && fs.existsSync(path)) throw outputExists(path);
     this.file = openPartial(path, runId);
+    if (ifExists === "fail" && fs.existsSync(path)) throw outputExists(path);
     this.rejects = openRejects(this.options);
   }
 
