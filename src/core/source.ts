@@ -92,6 +92,8 @@ export interface SourceDescription {
   bytes: number | null;
   /** First records as text, for `inspect` (at most 5). */
   preview: string[][];
+  /** What a user should be told about how the data was understood, e.g. a column without a name. */
+  notices?: string[];
 }
 
 export interface ChunkPlanOptions {

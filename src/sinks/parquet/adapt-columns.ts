@@ -29,6 +29,7 @@ import {
   Vector,
 } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
+import { typeText } from "../../values/arrow-columns.ts";
 
 const DAY_MS = 86_400_000n;
 
@@ -41,7 +42,7 @@ export function checkParquetTypes(fields: readonly Field[], file: string): void 
   const error = unwritable(first!, file);
   throw new BatchPredictError(error.code, error.message, {
     where: { file, column: first!.name },
-    actual: String(first!.type),
+    actual: typeText(first!.type),
     hints: ["leave the column out with --keep, or write to another format with --output"],
     ...(bad.length > 1
       ? { problems: problems.map(({ code, message, details }) => ({ code, message, where: details.where! })) }
@@ -52,7 +53,7 @@ export function checkParquetTypes(fields: readonly Field[], file: string): void 
 function unwritable(field: Field, file: string): BatchPredictError {
   return new BatchPredictError(
     "BP_CONFIG",
-    `column ${field.name} cannot be written to Parquet: its type ${field.type} has no Parquet form`,
+    `column ${field.name} cannot be written to Parquet: its type ${typeText(field.type)} has no Parquet form`,
     {
       where: { file, column: field.name },
     },

@@ -8,10 +8,10 @@ import { refuse } from "../../formats/parquet-footer.ts";
 import type { ParquetColumnChunk } from "../../formats/parquet-row-group.ts";
 import { decoderError, type ParquetFile } from "./parquet-file.ts";
 
-/** Decoded at once, and kept for the ranges that follow, up to this size; beyond it each range is decoded by itself. */
-const MAX_WHOLE_BYTES = 1 << 28;
-/** Compressed bytes handed to the decoder in one call. */
-const MAX_CALL_BYTES = 1 << 28;
+/** Decoded at once, and kept for the ranges that follow. */
+const MAX_WINDOW_BYTES = 1 << 26;
+/** Compressed bytes handed to the decoder in one call; they are in memory twice, beside what they decode to. */
+const MAX_CALL_BYTES = 1 << 25;
 const MAX_COLUMN_BYTES = 1.5 * 2 ** 30;
 
 export interface DecodedRows {
@@ -23,7 +23,7 @@ export interface DecodedRows {
 
 /**
  * @param columns positions in the schema, ascending; they become the columns of the batches
- * @returns at least rows rowStart..rowEnd: the whole group where that is small
+ * @returns at least rows rowStart..rowEnd: the whole group, or a window of it, where that is small
  * @throws BP_INPUT_FORMAT, BP_INPUT_CHANGED
  */
 export async function decodeRows(
@@ -35,8 +35,7 @@ export async function decodeRows(
   const rows = file.rowsOf(unit);
   if (columns.length === 0) return { batches: [emptyBatch(range.rowEnd - range.rowStart)], ...range };
   const chunks = file.chunksOf(unit, columns);
-  const whole = decodedBytes(file, columns, chunks, rows) <= MAX_WHOLE_BYTES && compressedBytes(chunks.flat()) <= MAX_CALL_BYTES;
-  const { rowStart, rowEnd } = whole ? { rowStart: 0, rowEnd: rows } : range;
+  const { rowStart, rowEnd } = windowOf(range, rows, decodedBytes(file, columns, chunks, rows));
   const parts: RecordBatch[][] = [];
   for (const [first, end] of calls(file, unit, columns, chunks)) {
     const mini = await file.extract(rows, columns.slice(first, end), chunks.slice(first, end).flat());
@@ -57,6 +56,20 @@ function decode(file: ParquetFile, unit: number, mini: Uint8Array, rowStart: num
   const got = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   if (got !== limit) throw refuse(file.path, `row group ${unit} holds ${got} rows where its metadata says ${limit}`);
   return batches;
+}
+
+/** Small ranges share a window, so that reading a group row by row does not decode it from its start each time. */
+function windowOf(
+  range: { rowStart: number; rowEnd: number },
+  rows: number,
+  bytes: number,
+): { rowStart: number; rowEnd: number } {
+  if (bytes <= MAX_WINDOW_BYTES) return { rowStart: 0, rowEnd: rows };
+  const windowRows = Math.max(1, Math.floor((rows / bytes) * MAX_WINDOW_BYTES));
+  const rowStart = Math.floor(range.rowStart / windowRows) * windowRows;
+  const rowEnd = Math.min(rows, rowStart + windowRows);
+  const small = (range.rowEnd - range.rowStart) * 4 <= windowRows && range.rowEnd <= rowEnd;
+  return small ? { rowStart, rowEnd } : range;
 }
 
 /** Runs of columns that one call of the decoder may take, [first, end). */

@@ -39,6 +39,8 @@ export async function openParquetFile(path: string, wanted?: SourceFile): Promis
 
 export class ParquetFile {
   readonly fields: ParquetField[];
+  /** Sum over the row groups; the total in the footer is wrong in some files. */
+  readonly rows: number;
   private arrow: { schema: Schema; hinted: boolean } | undefined;
 
   constructor(
@@ -47,6 +49,7 @@ export class ParquetFile {
     readonly file: SourceFile,
   ) {
     this.fields = fieldsOf(footer);
+    this.rows = footer.rowGroups.reduce((sum, group) => sum + readRowGroup(group, footer.file).rows, 0);
   }
 
   get path(): string {

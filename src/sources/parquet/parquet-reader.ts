@@ -34,6 +34,7 @@ class ParquetReader implements ChunkReader {
     const { path } = this.description.files[rows.file]!;
     try {
       const result = bindRecordBatches(batches, rows.rowStart - rowStart, rows.rowEnd - rowStart, this.plan, { file: path });
+      result.bytes = await this.share(rows);
       const json = rowJson(batches);
       for (const reject of result.rejects) {
         reject.columnIndex = this.inSchema(reject.columnIndex);
@@ -75,6 +76,12 @@ class ParquetReader implements ChunkReader {
     const file = await openParquetFile(wanted.path, wanted);
     this.open = { index, file };
     return file;
+  }
+
+  /** Bytes on disk that stand for these rows, so that the chunks of a file add up to its size whatever columns are read. */
+  private async share({ file: index, rowStart, rowEnd }: RowChunk): Promise<number> {
+    const file = await this.fileAt(index);
+    return Math.round((file.footer.sizeBytes * (rowEnd - rowStart)) / file.rows);
   }
 
   /** 1-based among the read columns -> 1-based in the schema. */

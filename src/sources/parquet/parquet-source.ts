@@ -4,6 +4,7 @@ import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOptions } from "../../core/source.ts";
 import { describeArrowColumn } from "../../values/arrow-cells.ts";
+import { typeText } from "../../values/arrow-columns.ts";
 import { type GroupSize, openParquetFile } from "./parquet-file.ts";
 import { planRowChunks } from "./plan-row-ranges.ts";
 import { previewRows } from "./preview.ts";
@@ -12,7 +13,7 @@ import { previewRows } from "./preview.ts";
  * @param files at least one; all with one schema
  * @throws BP_INPUT_FORMAT, BP_INPUT_NOT_FOUND, BP_INPUT_UNREADABLE, BP_SOURCE_SCHEMA
  */
-export async function openParquetSource(files: readonly SourceFile[], _options: SourceOptions): Promise<Source> {
+export async function openParquetSource(files: readonly SourceFile[], options: SourceOptions): Promise<Source> {
   const groups: GroupSize[][] = [];
   const seen: SourceFile[] = [];
   let first: { schema: Schema; path: string } | undefined;
@@ -26,7 +27,7 @@ export async function openParquetSource(files: readonly SourceFile[], _options: 
       seen.push(file.file);
       if (first === undefined) first = { schema: file.schema, path };
       else checkSameSchema(first, { schema: file.schema, path });
-      if (preview.length === 0) preview = await previewRows(file, sizes);
+      if (options.preview !== false && preview.length === 0) preview = await previewRows(file, sizes);
     } finally {
       await file.close();
     }
@@ -70,7 +71,7 @@ function checkSameSchema(first: { schema: Schema; path: string }, other: { schem
   for (let index = 0; index < Math.max(a.length, b.length); index++) {
     const [x, y] = [a[index], b[index]];
     if (x !== undefined && y !== undefined && x.name === y.name && String(x.type) === String(y.type)) continue;
-    const say = (field: typeof x): string => (field === undefined ? "no such column" : `${field.name}: ${field.type}`);
+    const say = (field: typeof x): string => (field === undefined ? "no such column" : `${field.name}: ${typeText(field.type)}`);
     throw new BatchPredictError("BP_SOURCE_SCHEMA", `${other.path} has other columns than ${first.path}`, {
       where: { file: other.path, column: (y ?? x)!.name, columnIndex: index + 1 },
       expected: say(x),

@@ -6,7 +6,7 @@ import type { GroupSize } from "./parquet-file.ts";
 const SMALL_CHUNK_BYTES = 1 << 20;
 /** A chunk's tensors are in memory at once: more rows or bytes than this are cut in any case. */
 const MAX_CHUNK_ROWS = 1 << 20;
-const MAX_CHUNK_BYTES = 1 << 28;
+const MAX_CHUNK_BYTES = 1 << 26;
 
 /** Rows of one chunk of a group; 0 for a group without rows. */
 export function rowsPerChunk(group: GroupSize, chunkBytes: number): number {

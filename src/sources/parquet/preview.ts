@@ -7,7 +7,7 @@ import type { GroupSize, ParquetFile } from "./parquet-file.ts";
 const PREVIEW_ROWS = 5;
 /** A dictionary page and a data page of common size. */
 const MAX_COLUMN_BYTES = 1 << 21;
-const MAX_PREVIEW_BYTES = 1 << 24;
+const MAX_PREVIEW_BYTES = 1 << 26;
 
 /** @returns empty when the first rows cannot be had cheaply; the run itself will say what is wrong */
 export async function previewRows(file: ParquetFile, sizes: readonly GroupSize[]): Promise<string[][]> {
