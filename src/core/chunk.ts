@@ -19,6 +19,8 @@ export interface ByteChunk {
   lineStart?: number;
   /** The bytes themselves where the input cannot be read again by range (stdin, gzip, UTF-16); transferred, not copied. */
   inline?: Uint8Array<ArrayBuffer>;
+  /** Lines of the file before byteStart (the header's), on the first chunk of each file: the reader counts them into `lines` and `lineInChunk`. */
+  linesBefore?: number;
 }
 
 export interface RowChunk {

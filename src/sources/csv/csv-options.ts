@@ -1,0 +1,31 @@
+/** csv-parse's options for a dialect: the one place that decides how records are cut into cells. */
+import { type Options, parse } from "csv-parse/sync";
+import type { CsvDialect } from "../../core/source.ts";
+import { asBuffer, codecOf } from "./encoding.ts";
+
+/** Records of bytes that begin and end at record borders, read as `byteEncoding` of the dialect's codec (see TextCodec.finish). */
+export type CellSplitter = (bytes: Uint8Array, as?: "utf8" | "latin1") => string[][];
+
+export function cellSplitter(dialect: CsvDialect): CellSplitter {
+  const codec = codecOf(dialect.encoding);
+  return (bytes, as = codec.byteEncoding) => {
+    // Tokens become the same bytes as in the file, whatever csv-parse decodes cells with.
+    const token = (text: string): string => codec.encode(text).toString(as);
+    const quoted = dialect.quote !== null;
+    return parse(asBuffer(bytes), {
+      bom: false,
+      columns: false,
+      comment: dialect.comment === null ? null : token(dialect.comment),
+      comment_no_infix: true,
+      delimiter: token(dialect.delimiter),
+      encoding: as,
+      escape: quoted ? token(dialect.escape) : null,
+      max_record_size: dialect.maxRecordBytes,
+      quote: quoted ? token(dialect.quote!) : null,
+      record_delimiter: dialect.recordDelimiter === "\r" ? ["\r"] : ["\r\n", "\n"],
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+    } as Options) as unknown as string[][];
+  };
+}

@@ -1,0 +1,15 @@
+/** What turns the bytes of one chunk into tensors. Every implementation gives the same result as the one on csv-parse. */
+import type { BindingPlan } from "../../core/binding-plan.ts";
+import type { DecodedChunk } from "../../core/chunk.ts";
+import type { SourceDescription } from "../../core/source.ts";
+
+export interface CsvDecoder {
+  /**
+   * @param bytes whole records, no header
+   * @param byteStart absolute offset of the first byte
+   * @param linesBefore counted into `lines` and `lineInChunk`
+   */
+  decode(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk;
+}
+
+export type MakeCsvDecoder = (description: SourceDescription, plan: BindingPlan) => CsvDecoder;

@@ -1,0 +1,154 @@
+/** Cells of whole records -> the tensors of a binding plan, by the table of text values. Clean rows cost one call per cell. */
+import type { BindingPlan, BoundColumn } from "../../core/binding-plan.ts";
+import type { TensorData, ValueCount } from "../../core/chunk.ts";
+import { BatchPredictError } from "../../core/errors.ts";
+import { allocateTensor, type TensorArray, type TensorType } from "../../core/tensor-types.ts";
+import {
+  CELL_MISSING,
+  CELL_OK,
+  CELL_OVERFLOW,
+  type CellWriter,
+  cellWriter,
+  expectedText,
+  type TextRules,
+} from "../../values/text-cells.ts";
+
+/** A cell that its tensor cannot take. */
+export interface BadCell {
+  row: number;
+  column: string;
+  index: number;
+  input: string;
+  type: TensorType;
+  text: string;
+  missing: boolean;
+}
+
+interface Slot {
+  input: string;
+  type: TensorType;
+  column: BoundColumn;
+  tensor: number;
+  offset: number;
+  stride: number;
+  write: CellWriter;
+  /** One element to copy for a missing cell, or null: reject. */
+  fill: TensorArray | null;
+  /** The user gave this value; a string input otherwise keeps an empty cell as the empty text. */
+  given: boolean;
+}
+
+export interface Filled {
+  tensors: TensorData[];
+  bad: BadCell[];
+  counts: ValueCount[];
+}
+
+/** Rows per pass over the columns: their records stay in cache. */
+const BLOCK_ROWS = 256;
+
+export class TensorFiller {
+  private readonly slots: Slot[] = [];
+  private readonly plan: BindingPlan;
+
+  /** @throws BP_BINDING for list bindings, BP_CONFIG for a missing-value text that is none of the input's type */
+  constructor(plan: BindingPlan, rules: TextRules) {
+    this.plan = plan;
+    for (const [tensor, input] of plan.inputs.entries()) {
+      if (input.from.kind === "list") {
+        throw new BatchPredictError("BP_BINDING", `model input "${input.input}" is bound to a list, which CSV columns are not`, {
+          where: { column: input.from.column.name },
+          hints: [`bind one column per element with --bind ${input.input}=COLS`],
+        });
+      }
+      const write = cellWriter(input.type, rules);
+      for (const [offset, column] of input.from.columns.entries()) {
+        const given = typeof column.missing === "object";
+        const fill = missingValue(input.input, input.type, column, rules);
+        this.slots.push({
+          input: input.input,
+          type: input.type,
+          column,
+          tensor,
+          offset,
+          stride: input.rowSize,
+          write,
+          fill,
+          given,
+        });
+      }
+    }
+  }
+
+  /** @param records all as wide as the header; where `bad` is not empty the tensors are not to be used */
+  fill(records: readonly (readonly string[])[]): Filled {
+    const rows = records.length;
+    const tensors = this.plan.inputs.map(({ input, type, rowSize }) => ({
+      input,
+      type,
+      data: allocateTensor(type, rows * rowSize),
+    }));
+    const bad = new Map<number, BadCell>();
+    const missing = new Float64Array(this.slots.length);
+    const overflow = new Float64Array(this.slots.length);
+    for (let from = 0; from < rows; from += BLOCK_ROWS) {
+      const to = Math.min(rows, from + BLOCK_ROWS);
+      for (const [s, slot] of this.slots.entries()) {
+        const { write, stride, offset } = slot;
+        const { index } = slot.column;
+        const out = tensors[slot.tensor]!.data;
+        for (let row = from; row < to; row++) {
+          const at = row * stride + offset;
+          const text = records[row]![index]!;
+          const status = write(text, out, at);
+          if (status === CELL_OK) continue;
+          if (status === CELL_OVERFLOW) overflow[s]!++;
+          else if (status === CELL_MISSING && slot.fill !== null) {
+            out[at] = slot.fill[0]!;
+            missing[s]!++;
+          } else if (slot.type === "string" && text === "" && !slot.given) out[at] = "";
+          else if (!bad.has(row)) bad.set(row, badCell(slot, row, text, status === CELL_MISSING));
+        }
+      }
+    }
+    return { tensors, bad: [...bad.values()], counts: this.countsOf(missing, overflow) };
+  }
+
+  /** A column bound to several inputs counts once. */
+  private countsOf(missing: Float64Array, overflow: Float64Array): ValueCount[] {
+    const counts = new Map<string, ValueCount>();
+    for (const [kind, of] of [["missing", missing] as const, ["overflow", overflow] as const]) {
+      for (const [s, slot] of this.slots.entries()) {
+        const count = of[s]!;
+        if (count === 0) continue;
+        const column = slot.column.name;
+        const key = `${kind} ${column}`;
+        counts.set(key, { column, kind, count: Math.max(count, counts.get(key)?.count ?? 0) });
+      }
+    }
+    return [...counts.values()];
+  }
+}
+
+function badCell(slot: Slot, row: number, text: string, missing: boolean): BadCell {
+  return { row, column: slot.column.name, index: slot.column.index, input: slot.input, type: slot.type, text, missing };
+}
+
+function missingValue(input: string, type: TensorType, column: BoundColumn, rules: TextRules): TensorArray | null {
+  const { missing } = column;
+  if (missing === "reject") return null;
+  const text = missing === "nan" ? "nan" : missing.value;
+  const one = allocateTensor(type, 1);
+  if (missing === "nan" && type === "string") return null;
+  const status = cellWriter(type, { nullValues: [], decimal: missing === "nan" ? "." : rules.decimal })(text, one, 0);
+  if (status === CELL_OK || status === CELL_OVERFLOW) return one;
+  throw new BatchPredictError(
+    "BP_CONFIG",
+    `the value "${text}" for missing cells cannot be read as ${type} for model input "${input}"`,
+    {
+      where: { column: column.name },
+      expected: expectedText(type, rules.decimal),
+      hints: ["give another --missing value, or reject such rows with --missing reject"],
+    },
+  );
+}
