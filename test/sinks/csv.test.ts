@@ -110,6 +110,11 @@ describe("appending", () => {
     const error = refused(() => run({ ifExists: "append" }, [id(2n)], () => fs.appendFileSync(file, "7\n")));
     expect(error.code).toBe("BP_OUTPUT_WRITE");
     expect(fs.readFileSync(file, "utf8")).toBe("id\n1\n7\n");
+    fs.rmSync(file);
+    expect(refused(() => run({ ifExists: "append" }, [id(2n)], () => fs.writeFileSync(file, "id\n8\n"))).code).toBe(
+      "BP_OUTPUT_WRITE",
+    );
+    expect(fs.readFileSync(file, "utf8")).toBe("id\n8\n");
   });
 });
 

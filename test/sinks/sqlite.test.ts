@@ -262,21 +262,31 @@ describe("an existing database", () => {
     expect(fs.readdirSync(folder)).toEqual(["out.db"]);
   });
 
-  it("that is locked is reported as busy with exit code 75, and stays as it was", () => {
+  it("that is locked is reported as busy with exit code 75, at the start and at the end, and stays as it was", () => {
     run({}, scores([[1n, 1]]));
-    const other = new Database(file);
-    other.exec("BEGIN EXCLUSIVE");
-    try {
-      const sink = openSqliteSink(optionsFor(file, "sqlite", { ifExists: "append" }), { busyTimeoutMs: 20 });
-      const error = refused(() => sink.open());
-      expect(error.code).toBe("BP_OUTPUT_BUSY");
-      expect(error.details.exitCode).toBe(75);
-      sink.abort();
-    } finally {
-      other.close();
-    }
+    const lock = (): Database.Database => {
+      const other = new Database(file);
+      other.exec("BEGIN IMMEDIATE");
+      return other;
+    };
+    const busy = { code: "BP_OUTPUT_BUSY", details: { exitCode: 75 } };
+    const options = optionsFor(file, "sqlite", { ifExists: "append" });
+    const late = openSqliteSink(options, { openMs: 20, writeMs: 20 });
+    let other = lock();
+    const early = openSqliteSink({ ...options, runId: "early" }, { openMs: 20, writeMs: 20 });
+    expect(refused(() => early.open())).toMatchObject(busy);
+    early.abort();
+    other.close();
+    late.open();
+    late.write(batchOf(scores([[2n, 2]])));
+    other = lock();
+    expect(refused(() => late.finish(recordOf("r", 1)))).toMatchObject(busy);
+    late.abort();
+    other.close();
+    run({ ifExists: "append" }, scores([[3n, 3]]));
+    expect(sql("SELECT id FROM predictions").flat()).toEqual([1, 3]);
+    expect(tables()).toEqual(["_batchpredict_runs", "predictions"]);
     expect(fs.readdirSync(folder)).toEqual(["out.db"]);
-    expect(sql("SELECT count(*) FROM predictions")).toEqual([[1]]);
   });
 
   it("that is no database is refused and never overwritten", () => {

@@ -24,8 +24,8 @@ export function openCsvSink(options: SinkOptions): Sink {
 class CsvSink implements Sink {
   private file: PartialFile | null = null;
   private rejects: RejectsWriter | null = null;
-  /** The file to be added to, as it was when it was copied. */
-  private old: fs.Stats | null = null;
+  /** The file to be added to, as it was when it was copied; undefined: there was none. */
+  private old: fs.Stats | undefined;
   private names: string[] | null = null;
   private lineEnd = "\n";
   /** Byte at which this run's rows begin. */
@@ -64,7 +64,7 @@ class CsvSink implements Sink {
         actual: `${rows} rows`,
       });
     }
-    if (this.old !== null && changed(this.old, options.path)) throw changedMeanwhile(options.path);
+    if (options.ifExists === "append" && changed(this.old, options.path)) throw changedMeanwhile(options.path);
     const bytes = file.bytesWritten;
     // Rejects first: predictions without their rejects would look like a run that lost nothing.
     const rejectsPath = this.rejects?.publish().path ?? null;
@@ -82,7 +82,8 @@ class CsvSink implements Sink {
     const names = first.schema.fields.map(({ name }) => name);
     checkNames(names, this.options.path);
     this.names = names;
-    if (this.options.ifExists === "append" && (fs.statSync(this.options.path, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    if (this.options.ifExists === "append") this.old = fs.statSync(this.options.path, { throwIfNoEntry: false });
+    if (this.old !== undefined && this.old.size > 0) {
       this.copyOld(file, names);
     } else {
       file.write(Buffer.from(names.map(quoteCell).join(",") + this.lineEnd));
@@ -94,7 +95,6 @@ class CsvSink implements Sink {
     const { path } = this.options;
     const fd = fs.openSync(path, "r");
     try {
-      this.old = fs.fstatSync(fd);
       const block = Buffer.alloc(COPY_BLOCK_BYTES);
       let last = 0;
       for (let length = fs.readSync(fd, block); length > 0; length = fs.readSync(fd, block)) {
@@ -165,9 +165,9 @@ function checkNames(names: string[], path: string): void {
   });
 }
 
-function changed(old: fs.Stats, path: string): boolean {
+function changed(old: fs.Stats | undefined, path: string): boolean {
   const now = fs.statSync(path, { throwIfNoEntry: false });
-  return now === undefined || now.ino !== old.ino || now.size !== old.size || now.mtimeMs !== old.mtimeMs;
+  return now?.ino !== old?.ino || now?.size !== old?.size || now?.mtimeMs !== old?.mtimeMs;
 }
 
 function changedMeanwhile(path: string): BatchPredictError {

@@ -17,7 +17,8 @@ export function mergeRows(db: Database.Database, options: SinkOptions, staging: 
   }
   if (ifExists === "fail") throw tableExists(options);
   if (ifExists === "replace") return swap(db, staging, table);
-  const insert = `INSERT INTO ${quoteName(table)} (${nameList(columns)}) SELECT ${nameList(columns)} FROM ${quoteName(staging)} WHERE true ORDER BY rowid`;
+  // WHERE keeps SQLite's grammar from taking ON CONFLICT for a join. The staging table is scanned in the order it was written.
+  const insert = `INSERT INTO ${quoteName(table)} (${nameList(columns)}) SELECT ${nameList(columns)} FROM ${quoteName(staging)} WHERE true`;
   let conflict = "";
   if (ifExists === "upsert") {
     if (!hasUniqueKey(db, table, key)) createKey(db, options, table);

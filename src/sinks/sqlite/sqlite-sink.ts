@@ -25,11 +25,15 @@ import { translating } from "./sqlite-errors.ts";
 import { dropAbandoned, stagingNames } from "./staging.ts";
 import { checkFits, objectKind } from "./tables.ts";
 
-/** How long a lock of another program is waited for. */
-const BUSY_TIMEOUT_MS = 5_000;
+/** How long a lock of another program is waited for: before the first row, and later, when giving up would waste a run. */
+export interface BusyTimeouts {
+  openMs: number;
+  writeMs: number;
+}
+const BUSY_TIMEOUTS: BusyTimeouts = { openMs: 5_000, writeMs: 60_000 };
 
-export function openSqliteSink(options: SinkOptions, { busyTimeoutMs = BUSY_TIMEOUT_MS } = {}): Sink {
-  return new SqliteSink(options, busyTimeoutMs);
+export function openSqliteSink(options: SinkOptions, timeouts: BusyTimeouts = BUSY_TIMEOUTS): Sink {
+  return new SqliteSink(options, timeouts);
 }
 
 class SqliteSink implements Sink {
@@ -48,7 +52,7 @@ class SqliteSink implements Sink {
 
   constructor(
     private readonly options: SinkOptions,
-    private readonly busyTimeoutMs: number,
+    private readonly timeouts: BusyTimeouts,
   ) {
     this.into = stagingNames(options.runId);
   }
@@ -68,7 +72,7 @@ class SqliteSink implements Sink {
     const { finalPath, tempPath } = this.marker;
     this.isNew = !fs.existsSync(finalPath);
     translating(options.path, "open the database", () => {
-      this.db = new Database(this.isNew ? tempPath : finalPath, { fileMustExist: true, timeout: this.busyTimeoutMs });
+      this.db = new Database(this.isNew ? tempPath : finalPath, { fileMustExist: true, timeout: this.timeouts.openMs });
       if (this.isNew) {
         this.into = { rows: options.table, rejects: this.rejectsTable };
         for (const pragma of NEW_DATABASE) this.db.pragma(pragma);
@@ -76,6 +80,7 @@ class SqliteSink implements Sink {
         for (const pragma of EXISTING_DATABASE) this.db.pragma(pragma);
         checkTable(this.db, options);
         this.transaction(() => dropAbandoned(this.db!, this.marker!, options.runId));
+        this.db.pragma(`busy_timeout = ${this.timeouts.writeMs}`);
       }
     });
   }
