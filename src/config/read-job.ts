@@ -107,6 +107,12 @@ function check(read: JobText, file: string, keep: boolean): WireError[] {
 function handRun(read: JobText, jobName: string, timeZone: string, logicalDate: string | undefined, now: Date): TemplateContext {
   const date = logicalDate ?? new Date(wallTimeOf(now.getTime(), timeZone)).toISOString().slice(0, 10);
   const end = new Date(`${date}T00:00:00Z`);
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(date) || Number.isNaN(end.getTime()) || !end.toISOString().startsWith(date)) {
+    throw new BatchPredictError("BP_USAGE", `"${date}" is no date`, {
+      expected: "YYYY-MM-DD",
+      hints: ["for example 2026-11-21"],
+    });
+  }
   const start = new Date(end);
   const schedule = (read.value?.schedule ?? {}) as Record<string, unknown>;
   if ("monthly" in schedule)

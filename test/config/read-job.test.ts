@@ -283,6 +283,13 @@ output: {path: "{{ prev_success.date }}_{{ run.id }}_{{ job.name }}.csv"}
     expect(job.output.path).toBe("2026-02-28_0190_s.csv");
   });
 
+  it.each(["2026-02-30", "2026-13-01", "yesterday"])("refuses %s as a logical date", (logicalDate) => {
+    const shown = write("sales.yaml", GOOD);
+    expect(report(() => readJob(shown, context({ templates: { logicalDate } })))).toEqual([
+      `BP_USAGE "${logicalDate}" is no date -> for example 2026-11-21`,
+    ]);
+  });
+
   it("finds jobs by file name and by name, and says what there is when it does not", () => {
     write("sales.yaml", GOOD);
     write("two.yml", GOOD.replace("store-sales-weekly", "churn"));
