@@ -222,6 +222,25 @@ describe("an existing database", () => {
     expect(sql("SELECT * FROM predictions")).toEqual([[1, 7, 0.5, "now"]]);
   });
 
+  it("says which rule of the table the rows break, and changes nothing", () => {
+    sql("CREATE TABLE predictions (id INTEGER UNIQUE, score REAL)");
+    run({ ifExists: "append" }, scores([[1n, 1]]));
+    const error = refused(() =>
+      run(
+        { ifExists: "append" },
+        scores([
+          [2n, 2],
+          [1n, 3],
+        ]),
+      ),
+    );
+    expect(error.code).toBe("BP_OUTPUT_WRITE");
+    expect(error.message).toContain("UNIQUE constraint failed: predictions.id");
+    expect(error.details.hints!.join()).toContain("--if-exists upsert");
+    expect(sql("SELECT id FROM predictions").flat()).toEqual([1]);
+    expect(tables()).toEqual(["_batchpredict_runs", "predictions"]);
+  });
+
   it("is replaced with its indexes and the views that look at it", () => {
     run(
       {},

@@ -5,6 +5,11 @@ import { BatchPredictError } from "../../core/errors.ts";
 /** EFBIG and EDQUOT reach us as a failed write, only ENOSPC as SQLITE_FULL. */
 const NO_ROOM = ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_FSYNC"];
 
+const CONSTRAINT_HINTS = [
+  "the table has a rule that these rows break: renew rows that are there with --if-exists upsert --key COLS",
+  "or write to another --table",
+];
+
 /**
  * @param path the database as the user named it
  * @param doing completes "cannot ...", e.g. "write rows to table scores in"
@@ -44,7 +49,11 @@ export function sqliteError(error: unknown, path: string, doing: string): unknow
       cause: error,
     });
   }
-  return new BatchPredictError("BP_OUTPUT_WRITE", `cannot ${doing} ${path}: ${message}`, { where, cause: error });
+  return new BatchPredictError("BP_OUTPUT_WRITE", `cannot ${doing} ${path}: ${message}`, {
+    where,
+    hints: code.startsWith("SQLITE_CONSTRAINT") ? CONSTRAINT_HINTS : [],
+    cause: error,
+  });
 }
 
 export function translating<T>(path: string, doing: string, action: () => T): T {
