@@ -1,0 +1,27 @@
+/** What files and streams are opened with alike: the first rows, and the comparison of schemas. */
+import type { Schema } from "apache-arrow";
+import { BatchPredictError } from "../../core/errors.ts";
+import type { BatchLoader } from "../../formats/arrow-body.ts";
+import { schemaDifference } from "../../formats/arrow-schema.ts";
+import { textReader } from "../../values/arrow-text.ts";
+
+const PREVIEW_ROWS = 5;
+
+/** First rows as text. @param batch of a schema with the same columns */
+export function previewRows(batch: BatchLoader, schema: Schema): string[][] {
+  const rows = Math.min(PREVIEW_ROWS, batch.header.rows);
+  const readers = schema.fields.map((_, column) => textReader(batch.column(column, 0, rows)));
+  return Array.from({ length: rows }, (_, row) => readers.map((read) => read(row) ?? ""));
+}
+
+export function checkSameSchema(first: { schema: Schema; path: string }, other: { schema: Schema; path: string }): void {
+  const difference = schemaDifference(first.schema, other.schema);
+  if (difference === null) return;
+  const { index, column, expected, actual } = difference;
+  throw new BatchPredictError("BP_SOURCE_SCHEMA", `${other.path} has other columns than ${first.path}`, {
+    where: { file: other.path, column, columnIndex: index + 1 },
+    expected,
+    actual,
+    hints: ["run files with different columns one after the other, or write them with one schema"],
+  });
+}

@@ -1,0 +1,2 @@
+export { openArrowReader } from "./arrow-reader.ts";
+export { openArrowSource } from "./arrow-source.ts";

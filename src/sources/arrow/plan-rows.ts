@@ -1,0 +1,15 @@
+/** Row ranges of a record batch: pure, so that the borders of a run never depend on I/O. */
+
+/** A chunk's tensors are in memory at once, however few bytes its rows take in the file (columns of nulls, repeated values). */
+const MAX_CHUNK_ROWS = 1 << 20;
+
+/** @returns ranges [rowStart, rowEnd) of about `chunkBytes`, of equal length but for the last; none for a batch without rows */
+export function* planRows(
+  size: { rows: number; bytes: number },
+  chunkBytes: number,
+): Generator<{ rowStart: number; rowEnd: number }> {
+  const { rows, bytes } = size;
+  const fitting = Math.max(1, Math.floor(chunkBytes / Math.max(1, bytes / rows)));
+  const step = Math.min(fitting, MAX_CHUNK_ROWS);
+  for (let rowStart = 0; rowStart < rows; rowStart += step) yield { rowStart, rowEnd: Math.min(rows, rowStart + step) };
+}

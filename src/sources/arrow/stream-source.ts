@@ -1,0 +1,177 @@
+/** Arrow streams: each record batch becomes a chunk that carries its own schema, the dictionaries as they stand, and the batch. */
+import type { Readable } from "node:stream";
+import type { Schema, Vector } from "apache-arrow";
+import type { Chunk } from "../../core/chunk.ts";
+import { BatchPredictError } from "../../core/errors.ts";
+import type { ChunkPlanOptions, Source, SourceDescription, SourceFile } from "../../core/source.ts";
+import { BatchLoader } from "../../formats/arrow-body.ts";
+import { addDictionary } from "../../formats/arrow-dictionaries.ts";
+import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
+import { describeArrowColumn } from "../../values/arrow-columns.ts";
+import { checkSameSchema, previewRows } from "./arrow-preview.ts";
+import { PositionedFile } from "./positioned-file.ts";
+import { packedMessages, type StreamMessage, streamMessages } from "./stream-messages.ts";
+
+interface OpenedStream {
+  path: string;
+  schema: Schema;
+  schemaBytes: Uint8Array;
+  /** Messages before and with the first record batch; they are not read again. */
+  pending: StreamMessage[];
+  rest: AsyncGenerator<StreamMessage, void>;
+}
+
+export async function openStreamSource(files: readonly SourceFile[], stdin: Readable | undefined): Promise<Source> {
+  const piped = files[0]!.path === "-";
+  if (piped && stdin === undefined) throw new BatchPredictError("BP_INTERNAL", "stdin was asked for and not given");
+  const seen = piped ? [{ path: "-", sizeBytes: null, mtimeMs: null }] : files.map(({ path }) => measured(path));
+  const first = await openStream(files[0]!.path, piped ? stdin : undefined);
+  try {
+    for (const { path } of files.slice(1)) {
+      const other = await openStream(path);
+      await other.rest.return();
+      checkSameSchema(first, other);
+    }
+    return new StreamSource(describe(seen, first), first);
+  } catch (error) {
+    await first.rest.return();
+    throw error;
+  }
+}
+
+class StreamSource implements Source {
+  private first: OpenedStream | undefined;
+
+  constructor(
+    readonly description: SourceDescription,
+    first: OpenedStream,
+  ) {
+    this.first = first;
+  }
+
+  async *chunks({ signal }: ChunkPlanOptions): AsyncGenerator<Chunk> {
+    let index = 0;
+    for (const [file, { path }] of this.description.files.entries()) {
+      const stream = file === 0 ? await this.takeFirst(path) : await openStream(path);
+      try {
+        for await (const chunk of chunksOf(stream, file)) {
+          if (signal?.aborted) return;
+          yield { ...chunk, index: index++ };
+        }
+      } finally {
+        await stream.rest.return();
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.first?.rest.return();
+    this.first = undefined;
+  }
+
+  /** The stream that the description was made from; a file can be opened again, stdin cannot. */
+  private async takeFirst(path: string): Promise<OpenedStream> {
+    const { first } = this;
+    this.first = undefined;
+    if (first !== undefined) return first;
+    if (path === "-") throw new BatchPredictError("BP_INTERNAL", "stdin can be read only once");
+    return openStream(path);
+  }
+}
+
+function measured(path: string): SourceFile {
+  const file = PositionedFile.open(path);
+  file.close();
+  return { path, sizeBytes: file.sizeBytes, mtimeMs: file.mtimeMs };
+}
+
+async function openStream(path: string, stdin?: Readable): Promise<OpenedStream> {
+  const rest = streamMessages(path, stdin);
+  const start = await rest.next();
+  if (start.done || start.value.message.kind !== "schema")
+    throw refuseArrow(path, "it does not begin with a schema", DAMAGED_HINTS);
+  const pending: StreamMessage[] = [];
+  for (let next = await rest.next(); !next.done; next = await rest.next()) {
+    pending.push(next.value);
+    if (next.value.message.kind === "batch") break;
+  }
+  return { path, schema: start.value.message.schema, schemaBytes: start.value.bytes, pending, rest };
+}
+
+function describe(files: SourceFile[], first: OpenedStream): SourceDescription {
+  const bytes = files.reduce<number | null>(
+    (sum, { sizeBytes }) => (sum === null || sizeBytes === null ? null : sum + sizeBytes),
+    0,
+  );
+  const batch = first.pending.at(-1);
+  const rows = batch?.message.kind === "batch" ? batch.message.header.rows : 0;
+  const rowsEstimate = bytes === null || batch === undefined ? null : Math.round((bytes / batch.bytesRead) * rows);
+  return {
+    format: "arrow-stream",
+    files,
+    columns: first.schema.fields.map(describeArrowColumn),
+    dialect: null,
+    rows: null,
+    rowsEstimate,
+    bytes,
+    preview: preview(first),
+  };
+}
+
+function preview({ path, schema, pending }: OpenedStream): string[][] {
+  const dictionaries = new Map<number, Vector>();
+  for (const { bytes } of pending) {
+    for (const { message, body } of packedMessages(path, bytes)) {
+      const read = (at: number, length: number): Uint8Array => body.subarray(at, at + length);
+      if (message.kind === "dictionary") addDictionary(path, schema, message, { read }, dictionaries);
+      else if (message.kind === "batch")
+        return previewRows(new BatchLoader(path, schema.fields, message.header, { read }, dictionaries), schema);
+    }
+  }
+  return [];
+}
+
+async function* chunksOf(stream: OpenedStream, file: number): AsyncGenerator<Omit<Extract<Chunk, { kind: "rows" }>, "index">> {
+  const dictionaries = new Map<number, Uint8Array[]>();
+  let unit = 0;
+  for await (const { message, bytes } of allMessages(stream)) {
+    if (message.kind === "schema") throw refuseArrow(stream.path, "it holds a second schema", DAMAGED_HINTS);
+    if (message.kind === "dictionary") {
+      const known = message.isDelta ? dictionaries.get(message.id) : undefined;
+      if (known === undefined) dictionaries.set(message.id, [bytes]);
+      else known.push(bytes);
+      continue;
+    }
+    const { rows } = message.header;
+    if (rows > 0)
+      yield {
+        kind: "rows",
+        file,
+        unit,
+        rowStart: 0,
+        rowEnd: rows,
+        inline: join([stream.schemaBytes, ...[...dictionaries.values()].flat(), bytes]),
+      };
+    unit++;
+  }
+}
+
+async function* allMessages({ pending, rest }: OpenedStream): AsyncGenerator<StreamMessage, void> {
+  // Taken out one by one, so that the first batch is not held while the rest is read.
+  for (let next = pending.shift(); next !== undefined; next = pending.shift()) yield next;
+  for (;;) {
+    const next = await rest.next();
+    if (next.done) return;
+    yield next.value;
+  }
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
