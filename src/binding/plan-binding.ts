@@ -58,7 +58,8 @@ class BindingPlanner {
   plan(): PlannedBinding {
     this.#checkNames();
     for (const input of this.#signature.inputs) this.#bindByWord(input);
-    for (const input of this.#open()) this.#bindByName(input);
+    // An input with a default may be a plain weight: only the user's word changes it.
+    for (const input of this.#open()) if (!input.optional) this.#bindByName(input);
     this.#bindFeatures();
     for (const candidate of guessColumns(this.#open(), this.#freeColumns())) this.#bindGuess(candidate);
     for (const input of this.#open()) if (!input.optional) this.#unbound(input);

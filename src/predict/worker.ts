@@ -40,7 +40,9 @@ export class PredictWorker {
         hints: ["run again: the run then uses the new model from its first row"],
       });
     }
-    this.#session = await openSession(model, { threads: setup.threads });
+    const fed = new Set([...setup.plan.inputs, ...setup.plan.constants].map((binding) => binding.input));
+    const overrides = model.signature.inputs.filter((input) => input.optional && fed.has(input.name)).map((input) => input.name);
+    this.#session = await openSession(model, { threads: setup.threads, overrides });
     this.#reader = await openReader(setup.source, setup.plan);
     this.#feeds = new FeedBuilder(setup.plan, fillConstant);
     this.#model = model;

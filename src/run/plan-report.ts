@@ -128,7 +128,9 @@ function writtenType(type: TensorType): string {
 
 function casts(columns: BoundColumn[], type: TensorType, column: (index: number) => SourceColumn): string[] {
   const kinds = new Set(columns.map(({ index }) => column(index).type));
-  return [...kinds].filter((kind) => kind !== type).map((kind) => `${kind} -> ${type}`);
+  return [...kinds]
+    .filter((kind) => kind !== type && !(kind === "text" && type === "string"))
+    .map((kind) => `${kind} -> ${type}`);
 }
 
 function missingText(policy: MissingPolicy): string {

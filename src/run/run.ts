@@ -9,7 +9,7 @@ import { checkOutput } from "../sinks/registry.ts";
 import { type SinkHandle, startSinkThread } from "../sinks/sink-thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
-import { type Executed, execute } from "./executor.ts";
+import { execute } from "./executor.ts";
 import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
 
 /** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
@@ -40,7 +40,6 @@ class Run {
   #prepared: PreparedRun | null = null;
   #accounting: Accounting | null = null;
   #sink: SinkHandle | null = null;
-  #executed: Executed | null = null;
   #executing = false;
   #toldMs = 0;
 
@@ -102,7 +101,7 @@ class Run {
       workers: sizing.workers,
       batchSize: sizing.batchSize,
     });
-    this.#executed = await execute({
+    await execute({
       chunks: prepared.chunks,
       predict: (chunk) => pool.predict(chunk),
       count: (chunk) => pool.count(chunk),

@@ -1,0 +1,72 @@
+/** Runs the real binary in a folder of its own, as a user would. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ROOT } from "../corpora.ts";
+
+export const BINARY = path.join(ROOT, "bin/batchpredict.js");
+
+export interface Finished {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  /** stdout as JSON. */
+  json<Value = Record<string, unknown>>(): Value;
+}
+
+export interface RunSettings {
+  cwd?: string;
+  env?: Record<string, string>;
+  stdin?: Uint8Array | string;
+  /** Called with the child as soon as it lives, for tests that send signals. */
+  onStart?(child: ReturnType<typeof spawn>): void;
+}
+
+export function batchpredict(args: readonly string[], settings: RunSettings = {}): Promise<Finished> {
+  const child = spawn(process.execPath, [BINARY, ...args], {
+    cwd: settings.cwd ?? ROOT,
+    env: { ...process.env, NO_COLOR: "1", ...settings.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  settings.onStart?.(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  child.stdin.on("error", () => {});
+  child.stdin.end(settings.stdin ?? "");
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      const json = <Value>(): Value => {
+        try {
+          return JSON.parse(stdout) as Value;
+        } catch {
+          throw new Error(`not JSON on stdout: ${stdout.slice(0, 500)}\nstderr: ${stderr.slice(0, 2000)}`);
+        }
+      };
+      resolve({ code, signal, stdout, stderr, json });
+    });
+  });
+}
+
+export interface Workdir {
+  path: string;
+  file(name: string): string;
+  remove(): void;
+}
+
+export function workdir(): Workdir {
+  const folder = mkdtempSync(path.join(tmpdir(), "batchpredict-test-"));
+  return {
+    path: folder,
+    file: (name) => path.join(folder, name),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
