@@ -4,7 +4,7 @@
  * is bounded by commitRows and commitBytes, and the run's record can say how the run ended.
  */
 import fs from "node:fs";
-import type { RecordBatch, Schema } from "apache-arrow";
+import { type RecordBatch, type Schema, util } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { RunRecord, Sink, SinkBatch, SinkOptions, SinkResult } from "../../core/sink.ts";
 import { ARROW_SCHEMA_KEY } from "../../formats/parquet-arrow-schema.ts";
@@ -60,6 +60,8 @@ class ParquetSink implements Sink {
     if (this.schema === null) checkParquetTypes(given.schema.fields, this.options.path);
     const rows = adaptBatch(given);
     this.schema ??= rows.schema;
+    // The IPC writer would leave the batch out without a word.
+    if (!util.compareSchemas(this.schema, rows.schema)) throw changedColumns(this.options.path);
     this.rejects?.write(batch.rejects);
     this.nullLists ||= hasNullFixedSizeLists(rows);
     this.pending.push(rows);
@@ -99,9 +101,7 @@ class ParquetSink implements Sink {
   private flush(): void {
     const { path } = this.options;
     const { body, bodyStart, footer } = encodeRowGroup(this.schema!, this.pending, path);
-    if (this.first !== null && !sameSchema(this.first, footer)) {
-      throw new BatchPredictError("BP_INTERNAL", "the columns of the output changed during the run", { where: { file: path } });
-    }
+    if (this.first !== null && !sameSchema(this.first, footer)) throw changedColumns(path);
     this.first ??= footer;
     const file = this.file!;
     const delta = file.bytesWritten - bodyStart;
@@ -124,4 +124,8 @@ class ParquetSink implements Sink {
       actual: `${rows} rows`,
     });
   }
+}
+
+function changedColumns(file: string): BatchPredictError {
+  return new BatchPredictError("BP_INTERNAL", "the columns of the output changed during the run", { where: { file } });
 }

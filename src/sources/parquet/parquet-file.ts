@@ -33,7 +33,7 @@ export async function openParquetFile(path: string, wanted?: SourceFile): Promis
     return new ParquetFile(handle, footer, { path, sizeBytes: stat.size, mtimeMs: stat.mtimeMs });
   } catch (error) {
     await handle.close();
-    throw error;
+    throw error instanceof BatchPredictError ? error : openError(path, error);
   }
 }
 
@@ -122,7 +122,11 @@ export class ParquetFile {
 
   private async readInto(target: Uint8Array, position: number): Promise<void> {
     for (let done = 0; done < target.length; ) {
-      const { bytesRead } = await this.handle.read(target, done, target.length - done, position + done);
+      const { bytesRead } = await this.handle
+        .read(target, done, target.length - done, position + done)
+        .catch((error: unknown) => {
+          throw openError(this.path, error);
+        });
       if (bytesRead === 0) throw changed(this.path);
       done += bytesRead;
     }
@@ -211,7 +215,7 @@ function openError(path: string, error: unknown): BatchPredictError {
     });
   }
   const why = error instanceof Error ? error.message : String(error);
-  return new BatchPredictError("BP_INPUT_UNREADABLE", `cannot open ${path}: ${why}`, {
+  return new BatchPredictError("BP_INPUT_UNREADABLE", `cannot read ${path}: ${why}`, {
     where,
     hints: ["check the permissions of the file"],
     cause: error,

@@ -68,7 +68,10 @@ export function sampleTable(rows: number, first = 0): Table {
 }
 
 export function parquetOf(table: Table, rowGroupRows: number): Buffer {
-  const properties = new WriterPropertiesBuilder().setMaxRowGroupSize(rowGroupRows).build();
+  const properties = new WriterPropertiesBuilder()
+    .setMaxRowGroupSize(rowGroupRows)
+    .setDictionaryEnabled(rowGroupRows < 1000)
+    .build();
   return Buffer.from(writeParquet(WasmTable.fromIPCStream(tableToIPC(table, "stream")), properties));
 }
 
