@@ -6,10 +6,12 @@ import type { IfExists, Sink, SinkFormat, SinkOptions } from "../core/sink.ts";
 import { rejectsPath } from "./rejects.ts";
 
 /** Each loads its library only when it is asked for. */
-const OPENERS: Partial<Record<SinkFormat, (options: SinkOptions) => Promise<Sink>>> = {
+const OPENERS: Record<SinkFormat, (options: SinkOptions) => Promise<Sink>> = {
   sqlite: async (options) => (await import("./sqlite/sqlite-sink.ts")).openSqliteSink(options),
   csv: async (options) => (await import("./csv/csv-sink.ts")).openCsvSink(options),
   parquet: async (options) => (await import("./parquet/parquet-sink.ts")).openParquetSink(options),
+  arrow: async (options) => (await import("./arrow/arrow-sink.ts")).openArrowSink(options),
+  arrow: async (options) => (await import("./arrow/arrow-sink.ts")).openArrowSink(options),
 };
 
 const EXTENSIONS: Record<string, SinkFormat> = {
@@ -38,7 +40,7 @@ export function sinkFormatOf(file: string): SinkFormat | null {
 
 /** Missing folders of the output are made by the sink's `open` and, when empty, taken away again by `abort`. */
 export async function openSink(options: SinkOptions): Promise<Sink> {
-  return new SinkWithFolder(await OPENERS[options.format]!(options), options);
+  return new SinkWithFolder(await OPENERS[options.format](options), options);
 }
 
 /**
