@@ -3,22 +3,30 @@
  * output that does not follow the rows must be found before anything is written.
  */
 import type { DecodedChunk } from "../core/chunk.ts";
-import type { Feed, FeedBuilder } from "./feeds.ts";
+import type { TensorArray } from "../core/tensor-types.ts";
+import type { Feed, FeedBuilder, Feeds } from "./feeds.ts";
 import type { Runner } from "./infer-chunk.ts";
 import type { ProbeResult } from "./protocol.ts";
 
 /** More than one row, so that "one entry per row" can be told from "one entry"; odd, so that a fixed 2 or 4 cannot pass for it. */
 const PROBE_ROWS = 3;
+/** Some models fail on few rows (TopK over the batch): a second try with more shows what they return. */
+const MORE_ROWS = 1024;
+/** Other positions in a batch move last bits (measured: up to 4e-5); real dependence moves far more. */
+const SAME_WITHIN = 1e-3;
 
 export interface ProbedCall {
   rows: number;
   results: Record<string, Feed>;
+  feeds: Feeds;
+  /** Fed from the data, not from zeros. */
+  real: boolean;
 }
 
 /**
- * First with real rows, then, when these fail in the model (or there are none), with zeros.
+ * First with a few real rows, then with more, then, when these fail in the model (or there are none), with zeros.
  * @param outputs every output of the model
- * @throws what the runtime threw for the zeros when both fail
+ * @throws what the runtime threw for the zeros when all fail
  */
 export async function probe(
   session: Runner,
@@ -27,17 +35,66 @@ export async function probe(
   outputs: string[],
   fixedBatch: number | null,
 ): Promise<ProbedCall> {
-  if (decoded && decoded.rows > 0) {
-    const present = Math.min(decoded.rows, fixedBatch ?? PROBE_ROWS);
-    const rows = fixedBatch ?? PROBE_ROWS;
+  for (const wanted of fixedBatch === null ? [PROBE_ROWS, MORE_ROWS] : [fixedBatch]) {
+    if (!decoded || decoded.rows === 0) break;
+    const present = Math.min(decoded.rows, wanted);
+    const rows = fixedBatch ?? Math.max(PROBE_ROWS, present);
     try {
-      return { rows, results: await session.run(feeds.build(decoded, 0, present, rows), outputs) };
+      const fed = feeds.build(decoded, 0, present, rows);
+      return { rows, results: await session.run(fed, outputs), feeds: fed, real: true };
     } catch {
       // A bad first row is the run's business, not the probe's: it will be rejected or reported with its position.
     }
   }
   const rows = fixedBatch ?? PROBE_ROWS;
-  return { rows, results: await session.run(feeds.zeros(rows), outputs) };
+  const fed = feeds.zeros(rows);
+  return { rows, results: await session.run(fed, outputs), feeds: fed, real: false };
+}
+
+/** `rows`: each result follows its own row. `order`: results ignore which row stands where. `neighbours`: a row's result depends on the others. */
+export type Dependence = "rows" | "order" | "neighbours";
+
+/**
+ * The same rows once more in reverse: what belongs to a row must move with it.
+ * Needs at least two rows that differ; says "rows" where that cannot be told.
+ */
+export async function findDependence(session: Runner, call: ProbedCall, perRowInputs: ReadonlySet<string>): Promise<Dependence> {
+  if (!call.real || call.rows < 2) return "rows";
+  const feeds = Object.fromEntries(
+    Object.entries(call.feeds).map(([name, feed]) => [name, perRowInputs.has(name) ? reversed(feed, call.rows) : feed]),
+  );
+  const names = Object.keys(call.results);
+  let again: Record<string, Feed>;
+  try {
+    again = await session.run(feeds, names);
+  } catch {
+    return "rows";
+  }
+  const moved = names.every((name) => same(reversed(again[name]!, call.rows).data, call.results[name]!.data));
+  if (moved) return "rows";
+  return names.every((name) => same(again[name]!.data, call.results[name]!.data)) ? "order" : "neighbours";
+}
+
+function reversed(feed: Feed, rows: number): Feed {
+  const { data } = feed;
+  const rowSize = data.length / rows;
+  const copy = data.slice() as TensorArray;
+  for (let row = 0; row < rows; row++) {
+    for (let at = 0; at < rowSize; at++) copy[row * rowSize + at] = data[(rows - 1 - row) * rowSize + at] as never;
+  }
+  return { ...feed, data: copy };
+}
+
+function same(a: TensorArray, b: TensorArray): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) {
+    const left = a[at]!;
+    const right = b[at]!;
+    if (left === right || Object.is(left, right)) continue;
+    if (typeof left !== "number" || typeof right !== "number") return false;
+    if (Math.abs(left - right) > SAME_WITHIN * Math.max(1, Math.abs(left))) return false;
+  }
+  return true;
 }
 
 export function rowShapes({ results }: ProbedCall): ProbeResult["outputs"] {

@@ -5,6 +5,7 @@ import type { WireError } from "../core/errors.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { SourceDescription } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
+import type { Dependence } from "./probe.ts";
 
 export interface WorkerSetup {
   modelPath: string;
@@ -26,6 +27,8 @@ export interface StageTimes {
 export interface ProbeResult {
   /** Per output: element type and shape of one row. */
   outputs: Record<string, { type: TensorType; rowShape: number[] }>;
+  /** "neighbours": what a row gets depends on the rows it shares a batch with. */
+  dependence: Dependence;
   runtimeVersion: string;
 }
 

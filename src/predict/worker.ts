@@ -14,7 +14,7 @@ import { takeRows } from "../values/arrow-take.ts";
 import { fillConstant } from "../values/constant.ts";
 import { FeedBuilder } from "./feeds.ts";
 import { type Inferred, inferChunk } from "./infer-chunk.ts";
-import { probe, rowShapes } from "./probe.ts";
+import { findDependence, probe, rowShapes } from "./probe.ts";
 import type { ChunkResult, FromWorker, WorkerSetup } from "./protocol.ts";
 import { resultBatch, toIpc } from "./result-batch.ts";
 
@@ -50,7 +50,7 @@ export class PredictWorker {
   }
 
   async probe(chunk: Chunk | null, fixedBatch: number | null): Promise<FromWorker> {
-    const { session, feeds, reader, model } = this.#ready();
+    const { session, feeds, reader, model, plan } = this.#ready();
     let decoded: DecodedChunk | null = null;
     try {
       decoded = chunk ? await reader.read(chunk) : null;
@@ -60,7 +60,12 @@ export class PredictWorker {
     const outputs = model.signature.outputs.map((output) => output.name);
     const call = await probe(session, feeds, decoded, outputs, fixedBatch);
     checkRowAlignment(call.results, call.rows);
-    return { kind: "probed", probe: { outputs: rowShapes(call), runtimeVersion: session.runtimeVersion } };
+    const perRow = new Set(
+      [...plan.inputs, ...plan.constants.filter((constant) => constant.perRow)].map((binding) => binding.input),
+    );
+    const dependence = await findDependence(session, call, perRow);
+    if (dependence === "order") throw ignoresRows(outputs);
+    return { kind: "probed", probe: { outputs: rowShapes(call), dependence, runtimeVersion: session.runtimeVersion } };
   }
 
   begin(run: { outputs: OutputPlan; batchSize: number; fixedBatch: number | null }): void {
@@ -138,6 +143,16 @@ export class PredictWorker {
       rejects,
     };
   }
+}
+
+function ignoresRows(outputs: string[]): BatchPredictError {
+  return new BatchPredictError("BP_MODEL_ROWS", "the model's results do not belong to its input rows", {
+    expected: "results that move with their rows when the rows come in another order",
+    actual: `the same results in the same order for reversed rows (outputs ${outputs.join(", ")})`,
+    hints: [
+      "a model for batch prediction must give one entry per input row, in the order of the rows (this one sorts or selects)",
+    ],
+  });
 }
 
 interface GoodRows {

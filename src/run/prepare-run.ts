@@ -73,6 +73,11 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     const first = await iterator.next();
     const probe = await pool.probe(first.done ? null : first.value, binding.fixedBatch);
     throwIfStopped(signal);
+    if (probe.dependence === "neighbours") {
+      binding.notices.push(
+        "this model's predictions of a row change with the rows around it: other batch sizes give other results (--batch-size 1 makes them independent)",
+      );
+    }
     const keptNames = binding.plan.keep.map((column) => column.name);
     const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
     const chunks = prepend(first, iterator);
