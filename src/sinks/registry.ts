@@ -11,7 +11,6 @@ const OPENERS: Record<SinkFormat, (options: SinkOptions) => Promise<Sink>> = {
   csv: async (options) => (await import("./csv/csv-sink.ts")).openCsvSink(options),
   parquet: async (options) => (await import("./parquet/parquet-sink.ts")).openParquetSink(options),
   arrow: async (options) => (await import("./arrow/arrow-sink.ts")).openArrowSink(options),
-  arrow: async (options) => (await import("./arrow/arrow-sink.ts")).openArrowSink(options),
 };
 
 const EXTENSIONS: Record<string, SinkFormat> = {

@@ -4,4 +4,3 @@ sinkConformance({ format: "sqlite", extension: ".db", keepsNaN: false });
 sinkConformance({ format: "csv", extension: ".csv", keepsNaN: true });
 sinkConformance({ format: "parquet", extension: ".parquet", keepsNaN: true });
 sinkConformance({ format: "arrow", extension: ".arrow", keepsNaN: true });
-sinkConformance({ format: "arrow", extension: ".arrow", keepsNaN: true });
