@@ -18,7 +18,7 @@ export function float32Text(value: number): string {
  * nine suffice for every float32 (IEEE 754, FLT_DECIMAL_DIG). `digits / 10^k` with digits < 2^53 and k <= 22 is the correctly
  * rounded double. A candidate whose double lies exactly between two float32 is passed over: its text could read as the neighbour.
  */
-export function shortenFloat32(value: number): number {
+function shortenFloat32(value: number): number {
   if (Number.isInteger(value) && value < 16_777_216 && value > -16_777_216) return value;
   if (value - value !== 0) return value;
   const exponent = Math.floor(Math.log10(Math.abs(value)));

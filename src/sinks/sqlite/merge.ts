@@ -69,7 +69,7 @@ export function createKey(db: Database.Database, options: SinkOptions, table: st
   }
 }
 
-export function checkKeysDiffer(db: Database.Database, options: SinkOptions, table: string): void {
+function checkKeysDiffer(db: Database.Database, options: SinkOptions, table: string): void {
   const twin = twoRowsOfOneKey(db, options, table);
   if (twin === null) return;
   throw new BatchPredictError("BP_CONFIG", `--key ${options.key.join(",")} does not identify a row of the input: ${twin}`, {

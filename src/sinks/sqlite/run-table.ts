@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import type { RunRecord } from "../../core/sink.ts";
 import { nameList } from "./identifiers.ts";
 
-export const RUNS_TABLE = "_batchpredict_runs";
+const RUNS_TABLE = "_batchpredict_runs";
 
 const COLUMNS = {
   run_id: "TEXT PRIMARY KEY NOT NULL",

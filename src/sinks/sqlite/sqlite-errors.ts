@@ -14,7 +14,7 @@ const CONSTRAINT_HINTS = [
  * @param path the database as the user named it
  * @param doing completes "cannot ...", e.g. "write rows to table scores in"
  */
-export function sqliteError(error: unknown, path: string, doing: string): unknown {
+function sqliteError(error: unknown, path: string, doing: string): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   const { code, message } = error;
   const where = { file: path };
