@@ -15,8 +15,6 @@ export interface ByteChunk {
   /** First byte and end (exclusive); both are record borders. Offsets in the decompressed, UTF-8 stream where `inline` is given. */
   byteStart: number;
   byteEnd: number;
-  /** 0-based line of byteStart, on the first chunk of each file: later chunks add up from the lines of those before them. */
-  lineStart?: number;
   /** The bytes themselves where the input cannot be read again by range (stdin, gzip, UTF-16); transferred, not copied. */
   inline?: Uint8Array<ArrayBuffer>;
   /** Lines of the file before byteStart (the header's), on the first chunk of each file: the reader counts them into `lines` and `lineInChunk`. */

@@ -56,8 +56,8 @@ export class Accounting {
   }
 
   /** @throws the chunk's first bad row under `--on-error fail`, BP_TOO_MANY_REJECTS, BP_ACCOUNTING */
-  accept(chunk: Chunk, firstLine: number | null, result: ChunkResult): AcceptedRows {
-    this.#enter(chunk, firstLine);
+  accept(chunk: Chunk, result: ChunkResult): AcceptedRows {
+    this.#enter(chunk);
     const rowBase = this.#rowBase;
     const from = Math.max(0, this.#first - rowBase);
     const to = Math.min(result.rowsRead, Math.max(0, this.#end - rowBase));
@@ -88,8 +88,8 @@ export class Accounting {
   }
 
   /** Rows of a chunk that another shard predicts: they only move the positions on. */
-  skip(chunk: Chunk, firstLine: number | null, rows: number, lines: number): void {
-    this.#enter(chunk, firstLine);
+  skip(chunk: Chunk, rows: number, lines: number): void {
+    this.#enter(chunk);
     this.#rowBase += rows;
     this.#lineBase += lines;
   }
@@ -110,10 +110,11 @@ export class Accounting {
     });
   }
 
-  #enter(chunk: Chunk, firstLine: number | null): void {
+  /** Lines count per file; the first chunk of each brings those of its header with it. */
+  #enter(chunk: Chunk): void {
     if (chunk.file === this.#file) return;
     this.#file = chunk.file;
-    this.#lineBase = firstLine ?? 0;
+    this.#lineBase = 0;
   }
 
   #absolute(reject: ChunkReject): RejectedRow {

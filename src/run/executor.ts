@@ -132,13 +132,12 @@ class Executor {
     this.#times.waitForWorkersMs += host.nowMs() - asked;
     if (this.#parts.signal.aborted) return true;
     if (done.kind === "failed") throw done.error;
-    const firstLine = chunk.kind === "bytes" ? (chunk.lineStart ?? null) : null;
     if (done.kind === "counted") {
-      accounting.skip(chunk, firstLine, done.rows, done.lines);
+      accounting.skip(chunk, done.rows, done.lines);
       return false;
     }
     const { result } = done;
-    const { rowBase, rowStart, rowEnd, rejects, complete } = accounting.accept(chunk, firstLine, result);
+    const { rowBase, rowStart, rowEnd, rejects, complete } = accounting.accept(chunk, result);
     this.#times.decodeMs += result.times.decodeMs;
     this.#times.inferMs += result.times.inferMs;
     this.#times.encodeMs += result.times.encodeMs;
