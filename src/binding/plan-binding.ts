@@ -11,13 +11,14 @@ import type { SourceColumn } from "../core/source.ts";
 import { suggest } from "../core/suggest.ts";
 import { isFloatType } from "../core/tensor-types.ts";
 import { fillConstant } from "../values/constant.ts";
+import { constantValues } from "./constant-values.ts";
 import { type Candidate, guessColumns } from "./guess-columns.ts";
 import { planKeep } from "./plan-keep.ts";
 import { fixedRowSize, product, shapeText, solveRowShape } from "./row-shape.ts";
 
 export type BindingSettings = Pick<
   RunSettings,
-  "features" | "bind" | "shapes" | "constants" | "keep" | "key" | "missing" | "onError" | "model"
+  "features" | "bind" | "shapes" | "constants" | "keep" | "key" | "missing" | "onError" | "model" | "whereRows" | "shard"
 >;
 
 export interface PlannedBinding {
@@ -48,9 +49,10 @@ class BindingPlanner {
   readonly #used = new Set<string>();
   /** Inputs that are decided, rightly or with a problem already told. */
   readonly #settled = new Set<string>();
+  #featuresUsed = false;
 
   constructor(signature: ModelSignature, columns: SourceColumn[], settings: BindingSettings) {
-    this.#signature = signature;
+    this.#signature = { ...signature, inputs: signature.inputs.map((input) => ranked(input, settings.shapes[input.name])) };
     this.#columns = columns;
     this.#settings = settings;
   }
@@ -59,15 +61,21 @@ class BindingPlanner {
     this.#checkNames();
     for (const input of this.#signature.inputs) this.#bindByWord(input);
     // An input with a default may be a plain weight: only the user's word changes it.
-    for (const input of this.#open()) if (!input.optional) this.#bindByName(input);
-    this.#bindFeatures();
+    const named = (): ModelInput[] => this.#open().filter((input) => !input.optional);
+    // A model with one input needs no name to know what --features are for.
+    if (named().length === 1) this.#bindFeatures();
+    for (const exactly of [true, false]) for (const input of named()) this.#bindByName(input, exactly);
+    if (!this.#featuresUsed) this.#bindFeatures();
     for (const candidate of guessColumns(this.#open(), this.#freeColumns())) this.#bindGuess(candidate);
     for (const input of this.#open()) if (!input.optional) this.#unbound(input);
     const fixedBatch = this.#fixedBatch();
     const keep = planKeep(this.#columns, this.#used, this.#settings, this.#problems, this.#notices);
     if (this.#problems.length > 0) throw this.#refusal();
     const inputs = this.#signature.inputs.flatMap((input) => this.#bound.get(input.name) ?? []);
-    const plan: BindingPlan = { inputs, constants: this.#constants, keep, onError: this.#settings.onError };
+    const { onError, whereRows, shard } = this.#settings;
+    // A bad row outside of the wanted part must not end a chunk that holds wanted rows behind it; run/ fails on those that count.
+    const part = whereRows !== null || shard !== null;
+    const plan: BindingPlan = { inputs, constants: this.#constants, keep, onError: part ? "reject" : onError };
     return { plan, fixedBatch, origins: this.#origins, notices: this.#notices };
   }
 
@@ -92,6 +100,13 @@ class BindingPlanner {
         });
       }
     }
+    const columns = this.#columns.map((column) => column.name);
+    for (const name of Object.keys(this.#settings.missing.columns)) {
+      if (columns.includes(name)) continue;
+      this.#problem(`missing.columns names column "${name}", which the data does not have`, {
+        hints: suggest(name, columns).map((known) => `did you mean "${known}"?`),
+      });
+    }
   }
 
   #bindByWord(input: ModelInput): void {
@@ -113,7 +128,7 @@ class BindingPlanner {
     this.#settled.add(input.name);
     const perRow = input.shape.length > 0 && typeof input.shape[0] !== "number";
     const declared = perRow ? input.shape.slice(1) : input.shape;
-    const values = listOf(text);
+    const values = constantValues(text);
     if (!values) {
       this.#problem(`constant for model input "${input.name}" is not a JSON list`, {
         actual: text,
@@ -124,12 +139,11 @@ class BindingPlanner {
     const open = declared.filter((dimension) => typeof dimension !== "number").length;
     const known = product(declared.filter((dimension): dimension is number => typeof dimension === "number"));
     const shape = declared.map((dimension) =>
-      typeof dimension === "number" ? dimension : open === 1 ? values.length / known : 1,
+      typeof dimension === "number" ? dimension : open === 1 && values.length % known === 0 ? values.length / known : 1,
     );
-    const size = product(shape);
-    if (!Number.isInteger(size) || (values.length !== 1 && values.length !== size)) {
+    if (values.length === 0 || (values.length !== 1 && values.length !== product(shape))) {
       this.#problem(`constant for model input "${input.name}" has ${values.length} values`, {
-        expected: `1 or ${known} values for ${shapeText(input)}`,
+        expected: `${known === 1 ? "1 value" : `1 or ${known} values`} for ${shapeText(input)}`,
         actual: `${values.length} values`,
         hints: [`give one value for all elements, or a JSON list: --const '${input.name}=[...]'`],
       });
@@ -147,13 +161,13 @@ class BindingPlanner {
   }
 
   /** Names equal to columns feed one column each: exactly, then without case and punctuation when that is unique. */
-  #bindByName(input: ModelInput): void {
+  #bindByName(input: ModelInput, exactly: boolean): void {
     const size = fixedRowSize(input);
     const free = this.#freeColumns();
     const fold = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
     const exact = free.filter((column) => column.name === input.name);
     const folded = free.filter((column) => fold(column.name) === fold(input.name) && fold(input.name) !== "");
-    const [column] = exact.length === 1 ? exact : folded.length === 1 ? folded : [];
+    const [column] = exactly ? exact : folded.length === 1 ? folded : [];
     if (!column || input.shape.length === 0) return;
     const mates = this.#open().filter((other) => fold(other.name) === fold(input.name));
     if (column.name !== input.name && mates.length > 1) return;
@@ -169,6 +183,7 @@ class BindingPlanner {
   /** `--features` feeds the one input that is left; without one left, or with several, the user must say which. */
   #bindFeatures(): void {
     if (!this.#settings.features) return;
+    this.#featuresUsed = true;
     const columns = this.#select(this.#settings.features, "--features");
     if (!columns) {
       for (const input of this.#open()) this.#settled.add(input.name);
@@ -284,7 +299,8 @@ class BindingPlanner {
   #unbound(input: ModelInput): void {
     const size = fixedRowSize(input);
     const names = this.#columns.map((column) => column.name);
-    const near = suggest(input.name, names);
+    // One column of a like name helps an input that takes one column.
+    const near = input.shape.length > 0 && (size === 1 || size === null) ? suggest(input.name, names) : [];
     const numeric = this.#freeColumns().filter((column) => column.numeric).length;
     const hints = near.map((name) => `did you mean column "${name}"? --bind ${input.name}=${name}`);
     hints.push(
@@ -344,18 +360,10 @@ class BindingPlanner {
   }
 }
 
-/** One value, or the elements of a JSON list, row-major; null when it starts like a list and is none. */
-function listOf(text: string): string[] | null {
-  if (!text.trim().startsWith("[")) return [text];
-  try {
-    return flatten(JSON.parse(text));
-  } catch {
-    return null;
-  }
-}
-
-function flatten(value: unknown): string[] {
-  return Array.isArray(value) ? value.flatMap(flatten) : [String(value)];
+/** A model that declares no shape takes what the user says, else rows of columns: the form of nearly every tabular model. */
+function ranked(input: ModelInput, given: number[] | undefined): ModelInput {
+  if (input.shapeDeclared !== false) return input;
+  return { ...input, shape: given ? [null, ...given.map(() => null)] : [null, null] };
 }
 
 function shorten(names: string[]): string {

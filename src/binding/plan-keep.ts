@@ -3,6 +3,7 @@ import type { WireError } from "../core/errors.ts";
 import { selectColumns } from "../core/select-columns.ts";
 import type { RunSettings } from "../core/settings.ts";
 import type { SourceColumn } from "../core/source.ts";
+import { suggest } from "../core/suggest.ts";
 
 /**
  * Kept columns in input order. Default: those that feed no model input. Key columns are kept whatever else is said,
@@ -26,10 +27,15 @@ export function planKeep(
   }
   for (const key of settings.key) {
     if (wanted.has(key)) continue;
-    const { problems: unknown } = selectColumns([key], names);
-    for (const problem of unknown)
-      problems.push({ code: "BP_BINDING", message: `--key: ${problem.message}`, hints: problem.hints });
-    if (unknown.length > 0) continue;
+    if (!names.includes(key)) {
+      const near = suggest(key, names).map((name) => `did you mean "${name}"?`);
+      problems.push({
+        code: "BP_BINDING",
+        message: `--key: no column "${key}"`,
+        hints: [...near, "name key columns one by one"],
+      });
+      continue;
+    }
     wanted.add(key);
     if (settings.keep) notices.push(`key column "${key}" is kept too`);
   }
