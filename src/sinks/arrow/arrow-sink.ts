@@ -4,10 +4,10 @@
  * schema at the start, which only readers of streams see, is written before the counts are known and has none.
  */
 import fs from "node:fs";
-import { makeData, RecordBatch, Schema, Struct, util } from "apache-arrow";
+import { type Data, makeData, RecordBatch, Schema, Struct, util } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { RunRecord, Sink, SinkBatch, SinkOptions, SinkResult } from "../../core/sink.ts";
-import { plainType, rowRange, takePieces } from "../../values/arrow-take.ts";
+import { plainType, rowRange, takePieces, takeRows } from "../../values/arrow-take.ts";
 import { openPartial, outputExists, type PartialFile } from "../partial-file.ts";
 import { prepareBatch } from "../prepare-batch.ts";
 import { openRejects, type RejectsWriter } from "../rejects.ts";
@@ -47,7 +47,7 @@ class ArrowSink implements Sink {
   }
 
   write(batch: SinkBatch): void {
-    const rows = prepareBatch(batch);
+    const rows = plainBatch(prepareBatch(batch));
     this.start(rows.schema);
     this.rejects?.write(batch.rejects);
     this.pending.push(rows);
@@ -90,7 +90,7 @@ class ArrowSink implements Sink {
     if (this.schema === null) {
       this.schema = schema;
       this.writer = new FooterWriter(this.file!);
-      this.writer.start(plainSchema(schema));
+      this.writer.start(schema);
     } else if (!util.compareSchemas(this.schema, schema)) {
       // The writer would end the file without a word.
       throw new BatchPredictError("BP_INTERNAL", "the columns of the output changed during the run", {
@@ -108,23 +108,31 @@ class ArrowSink implements Sink {
 }
 
 /** A file may not change its dictionaries from batch to batch, so they are written as the values they stand for. */
-function plainSchema(schema: Schema): Schema {
-  return new Schema(
-    schema.fields.map((field) => field.clone({ type: plainType(field.type) })),
-    schema.metadata,
+function plainBatch(batch: RecordBatch): RecordBatch {
+  const { fields, metadata } = batch.schema;
+  const types = fields.map(({ type }) => plainType(type));
+  if (types.every((type, column) => type === fields[column]!.type)) return batch;
+  const plain = fields.map((field, column) => field.clone({ type: types[column]! }));
+  const rows = rowRange(0, batch.numRows);
+  const children = batch.data.children.map((data, column) =>
+    types[column] === fields[column]!.type ? data : takeRows(data, rows),
   );
+  return batchOf(new Schema(plain, metadata), batch.numRows, children);
 }
 
 function joined(batches: readonly RecordBatch[], schema: Schema): RecordBatch {
-  const plain = plainSchema(schema);
+  if (batches.length === 1) return batches[0]!;
   const length = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const children = schema.fields.map(({ type }, column) => {
     const parts = batches.map((batch) => batch.data.children[column]!);
-    if (parts.length === 1 && plain.fields[column]!.type === type) return parts[0]!;
     return takePieces(
       type,
       parts.map((data) => ({ data, rows: rowRange(0, data.length) })),
     );
   });
-  return new RecordBatch(plain, makeData({ type: new Struct(plain.fields), length, nullCount: 0, children }));
+  return batchOf(schema, length, children);
+}
+
+function batchOf(schema: Schema, length: number, children: Data[]): RecordBatch {
+  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, nullCount: 0, children }));
 }
