@@ -32,9 +32,9 @@ export async function decodeRows(
   columns: readonly number[],
   range: { rowStart: number; rowEnd: number },
 ): Promise<DecodedRows> {
-  const rows = file.rowsOf(unit);
   if (columns.length === 0) return { batches: [emptyBatch(range.rowEnd - range.rowStart)], ...range };
   const chunks = file.chunksOf(unit, columns);
+  const { rows } = file.groups[unit]!;
   const { rowStart, rowEnd } = windowOf(range, rows, decodedBytes(file, columns, chunks, rows));
   const parts: RecordBatch[][] = [];
   for (const [first, end] of calls(file, unit, columns, chunks)) {

@@ -39,6 +39,7 @@ export async function openParquetFile(path: string, wanted?: SourceFile): Promis
 
 export class ParquetFile {
   readonly fields: ParquetField[];
+  readonly groups: GroupSize[];
   /** Sum over the row groups; the total in the footer is wrong in some files. */
   readonly rows: number;
   private arrow: { schema: Schema; hinted: boolean } | undefined;
@@ -49,7 +50,12 @@ export class ParquetFile {
     readonly file: SourceFile,
   ) {
     this.fields = fieldsOf(footer);
-    this.rows = footer.rowGroups.reduce((sum, group) => sum + readRowGroup(group, footer.file).rows, 0);
+    const rowBytes = this.fields.reduce((sum, field) => sum + field.rowBytes, 0);
+    this.groups = footer.rowGroups.map((encoded) => {
+      const { rows, bytes } = readRowGroup(encoded, footer.file);
+      return { rows, bytes: Math.max(bytes, rows * rowBytes) };
+    });
+    this.rows = this.groups.reduce((sum, { rows }) => sum + rows, 0);
   }
 
   get path(): string {
@@ -61,21 +67,11 @@ export class ParquetFile {
     return this.arrowSchema().schema;
   }
 
-  groupSizes(): GroupSize[] {
-    const rowBytes = this.fields.reduce((sum, field) => sum + field.rowBytes, 0);
-    return this.footer.rowGroups.map((encoded) => {
-      const { rows, bytes } = readRowGroup(encoded, this.path);
-      return { rows, bytes: Math.max(bytes, rows * rowBytes) };
-    });
-  }
-
-  rowsOf(unit: number): number {
-    return readRowGroup(this.encodedGroup(unit), this.path).rows;
-  }
-
   /** Column chunks of the given columns in row group `unit`, one list per column. @throws BP_INPUT_FORMAT */
   chunksOf(unit: number, columns: readonly number[]): ParquetColumnChunk[][] {
-    const { chunks } = readRowGroup(this.encodedGroup(unit), this.path);
+    const encoded = this.footer.rowGroups[unit];
+    if (encoded === undefined) throw changed(this.path);
+    const { chunks } = readRowGroup(encoded, this.path);
     return columns.map((column) => {
       const { leafStart, leafEnd, name } = this.fields[column]!;
       const own = chunks.slice(leafStart, leafEnd);
@@ -112,12 +108,6 @@ export class ParquetFile {
 
   async close(): Promise<void> {
     await this.handle.close();
-  }
-
-  private encodedGroup(unit: number): Uint8Array {
-    const encoded = this.footer.rowGroups[unit];
-    if (encoded === undefined) throw changed(this.path);
-    return encoded;
   }
 
   private async readInto(target: Uint8Array, position: number): Promise<void> {

@@ -22,12 +22,11 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
     if (path === "-") throw fromStdin();
     const file = await openParquetFile(path);
     try {
-      const sizes = file.groupSizes();
-      groups.push(sizes);
+      groups.push(file.groups);
       seen.push(file.file);
       if (first === undefined) first = { schema: file.schema, path };
       else checkSameSchema(first, { schema: file.schema, path });
-      if (options.preview !== false && preview.length === 0) preview = await previewRows(file, sizes);
+      if (options.preview !== false && preview.length === 0) preview = await previewRows(file);
     } finally {
       await file.close();
     }

@@ -2,7 +2,7 @@
 import { RecordBatchReader } from "apache-arrow";
 import { readParquet } from "parquet-wasm";
 import { textReader } from "../../values/arrow-text.ts";
-import type { GroupSize, ParquetFile } from "./parquet-file.ts";
+import type { ParquetFile } from "./parquet-file.ts";
 
 const PREVIEW_ROWS = 5;
 /** A dictionary page and a data page of common size. */
@@ -10,18 +10,19 @@ const MAX_COLUMN_BYTES = 1 << 21;
 const MAX_PREVIEW_BYTES = 1 << 26;
 
 /** @returns empty when the first rows cannot be had cheaply; the run itself will say what is wrong */
-export async function previewRows(file: ParquetFile, sizes: readonly GroupSize[]): Promise<string[][]> {
-  const unit = sizes.findIndex((group) => group.rows > 0);
+export async function previewRows(file: ParquetFile): Promise<string[][]> {
+  const unit = file.groups.findIndex((group) => group.rows > 0);
   if (unit < 0) return [];
+  const { rows: rowsOfGroup } = file.groups[unit]!;
   const columns = file.fields.map((_, column) => column);
-  const limit = Math.min(PREVIEW_ROWS, sizes[unit]!.rows);
+  const limit = Math.min(PREVIEW_ROWS, rowsOfGroup);
   try {
     const starts = file
       .chunksOf(unit, columns)
       .flat()
       .map((chunk) => ({ ...chunk, end: Math.min(chunk.end, chunk.start + MAX_COLUMN_BYTES) }));
     if (starts.reduce((sum, chunk) => sum + chunk.end - chunk.start, 0) > MAX_PREVIEW_BYTES) return [];
-    const mini = await file.extract(sizes[unit]!.rows, columns, starts);
+    const mini = await file.extract(rowsOfGroup, columns, starts);
     const rows: string[][] = [];
     for (const batch of RecordBatchReader.from(readParquet(mini, { limit, batchSize: limit }).intoIPCStream())) {
       const readers = batch.data.children.map(textReader);
