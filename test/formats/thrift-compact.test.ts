@@ -25,24 +25,20 @@ const struct: fc.Arbitrary<ThriftStruct> = fc.letrec<{ struct: ThriftStruct; val
       .map(
         (list): ThriftValue => ({ type: Thrift.List, of: Thrift.I32, value: list.map((value) => ({ type: Thrift.I32, value })) }),
       ),
-    fc
-      .array(fc.boolean(), { maxLength: 20 })
-      .map(
-        (list): ThriftValue => ({
-          type: Thrift.Set,
-          of: Thrift.True,
-          value: list.map((value) => ({ type: Thrift.True, value, byte: value ? 1 : 2 })),
-        }),
-      ),
-    fc
-      .array(tie("struct"), { maxLength: 4 })
-      .map(
-        (list): ThriftValue => ({
-          type: Thrift.List,
-          of: Thrift.Struct,
-          value: list.map((value) => ({ type: Thrift.Struct, value })),
-        }),
-      ),
+    fc.array(fc.boolean(), { maxLength: 20 }).map(
+      (list): ThriftValue => ({
+        type: Thrift.Set,
+        of: Thrift.True,
+        value: list.map((value) => ({ type: Thrift.True, value, byte: value ? 1 : 2 })),
+      }),
+    ),
+    fc.array(tie("struct"), { maxLength: 4 }).map(
+      (list): ThriftValue => ({
+        type: Thrift.List,
+        of: Thrift.Struct,
+        value: list.map((value) => ({ type: Thrift.Struct, value })),
+      }),
+    ),
     fc.array(fc.tuple(fc.uint8Array({ maxLength: 9 }), tie("value")), { maxLength: 3 }).map((pairs): ThriftValue => {
       const values = pairs.map(([key]): [ThriftValue, ThriftValue] => [
         { type: Thrift.Binary, value: key },
