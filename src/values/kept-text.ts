@@ -50,6 +50,9 @@ export function expectedKept(type: KeptTextType): string {
   return type === "bool" ? "true/false, t/f, yes/no, y/n or 1/0" : "text";
 }
 
+/** Which half of a 64-bit integer comes first in memory. */
+const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
+
 const CANONICAL = /^(?:0|-?[1-9]\d*)$/;
 
 /** The value of a canonical int64 text; null when it is not one. */
@@ -130,6 +133,8 @@ function int64Data(records: readonly (readonly string[])[], index: number, rules
   const nulls = new Set(rules.nullValues.map(trimBlanks));
   const validity = new Validity(rows);
   const data = new BigInt64Array(rows);
+  // Halves spare a BigInt per cell.
+  const halves = new Int32Array(data.buffer);
   const badRows: number[] = [];
   for (let row = 0; row < rows; row++) {
     let text = records[row]![index]!;
@@ -146,7 +151,11 @@ function int64Data(records: readonly (readonly string[])[], index: number, rules
         continue;
       }
     }
-    data[row] = typeof value === "number" ? BigInt(value) : value;
+    if (typeof value === "bigint") data[row] = value;
+    else {
+      halves[2 * row + LOW] = value | 0;
+      halves[2 * row + 1 - LOW] = Math.floor(value / 4294967296);
+    }
   }
   return badRows.length > 0
     ? { data: null, badRows }

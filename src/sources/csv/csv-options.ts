@@ -1,4 +1,7 @@
-/** csv-parse's options for a dialect: the one place that decides how records are cut into cells. */
+/**
+ * csv-parse's options for a dialect: the one place that decides how records are cut into cells.
+ * No max_record_size: what comes here are whole records, which the planner has measured.
+ */
 import { type Options, parse } from "csv-parse/sync";
 import type { CsvDialect } from "../../core/source.ts";
 import { asBuffer, codecOf } from "./encoding.ts";
@@ -20,7 +23,6 @@ export function cellSplitter(dialect: CsvDialect): CellSplitter {
       delimiter: token(dialect.delimiter),
       encoding: as,
       escape: quoted ? token(dialect.escape) : null,
-      max_record_size: dialect.maxRecordBytes,
       quote: quoted ? token(dialect.quote!) : null,
       record_delimiter: dialect.recordDelimiter === "\r" ? ["\r"] : ["\r\n", "\n"],
       relax_column_count: true,

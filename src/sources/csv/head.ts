@@ -8,6 +8,7 @@ import {
   changedError,
   fileBytes,
   gunzipped,
+  inputError,
   isGzip,
   openInput,
   PeekedBytes,
@@ -103,6 +104,8 @@ async function rawHead(
       samples.push(block.subarray(0, read));
     }
     return { head, ended: head.length === size, samples };
+  } catch (error) {
+    throw inputError(error, file.path);
   } finally {
     await handle.close();
   }

@@ -30,6 +30,8 @@ const HEAD_BYTES = 256 * 1024;
 const NEXT_HEAD_BYTES = 32 * 1024;
 /** Bytes of the head that are parsed for column types: some 10 ms. */
 const TYPED_BYTES = 128 * 1024;
+/** Bytes whose records are compared with the first one. */
+const HEADER_PROOF_BYTES = 16 * 1024;
 const PREVIEW_RECORDS = 5;
 
 interface Opened {
@@ -122,8 +124,8 @@ async function openFirst(file: SourceFile, stdin: PeekedBytes | null, options: S
     if (first === null) throw emptyInput(file);
     const opened = { file, stdin, head, first };
     if (options.csv.header === undefined) {
-      const { records } = sampleHead(opened, { ...dialect, header: false }, tokens, split);
-      dialect.header = looksLikeHeader(records.slice(0, 200), dialect);
+      const { records } = sampleHead(opened, { ...dialect, header: false }, tokens, split, HEADER_PROOF_BYTES);
+      dialect.header = looksLikeHeader(records, dialect);
     }
     if (!dialect.header) {
       const names = first.cells.map((_, index) => `c${index}`);
@@ -174,10 +176,16 @@ interface HeadSample {
   multiline: boolean;
 }
 
-function sampleHead(opened: Opened, dialect: CsvDialect, tokens: Tokens, split: CellSplitter): HeadSample {
+function sampleHead(
+  opened: Opened,
+  dialect: CsvDialect,
+  tokens: Tokens,
+  split: CellSplitter,
+  maxBytes = TYPED_BYTES,
+): HeadSample {
   const { bytes, complete } = opened.head;
   const start = dataStart(opened, dialect);
-  const limit = Math.min(bytes.length, start + TYPED_BYTES);
+  const limit = Math.min(bytes.length, Math.max(start + maxBytes, opened.first?.next ?? 0));
   const part = bytes.subarray(0, limit);
   const { end, multiline } = wholeRecords(part, start, complete && limit === bytes.length, tokens);
   const records = finished(split(part.subarray(start, end)), dialect);

@@ -30,6 +30,8 @@ export function firstRecord(
       return "more";
     }
     if (scan.kind === "record") {
+      if (scan.next - start > dialect.maxRecordBytes)
+        throw tooLong({ ...scan, openQuote: -1 }, start, head, tokens, dialect, file);
       const [cells] = split(bytes.subarray(start, scan.next));
       const { finish } = codecOf(dialect.encoding);
       return { cells: finish === null ? cells! : cells!.map(finish), start, next: scan.next };
@@ -49,7 +51,7 @@ function tooLong(
 ): BatchPredictError {
   const byte = scan.openQuote >= 0 ? scan.openQuote : start;
   const line = 1 + countLines(head.bytes, 0, byte, tokens.newline);
-  const problem = { recordStart: start, openQuote: scan.openQuote, atEnd: head.complete };
+  const problem = { recordStart: start, openQuote: scan.openQuote, atEnd: head.complete && scan.kind === "incomplete" };
   return limitError(dialect, { file: file.path, line, byte }, problem);
 }
 

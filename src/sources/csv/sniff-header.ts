@@ -3,35 +3,45 @@ import { BatchPredictError, type ErrorPlace } from "../../core/errors.ts";
 import { CELL_MISSING, cellWriter, type TextRules } from "../../values/text-cells.ts";
 
 /**
- * A header, unless the first record holds only numbers, or a number in a column whose other sampled cells are all numbers. Numbers that
- * count up by one over three columns or more (column numbers, years) are a header all the same, unless the next record does the same.
+ * A header, unless the first record holds only numbers, or a number above a column of numbers while no text stands above one. Numbers
+ * that count up by one (column numbers, years) are a header all the same, unless the next record counts too.
+ * Where it is unclear, the error is meant to be loud: a header taken for data breaks binding by name, data taken for a header is a row lost.
  */
 export function looksLikeHeader(records: readonly (readonly string[])[], rules: TextRules): boolean {
   const first = records[0];
   if (first === undefined) return true;
   const write = cellWriter("float64", rules);
   const scratch = new Float64Array(1);
-  const isMissing = (cell: string): boolean => write(cell, scratch, 0) === CELL_MISSING;
+  const isMissing = (cell: string): boolean => write(cell, scratch, 0) === CELL_MISSING || USUAL_NULL.test(cell);
   const isNumber = (cell: string): boolean => {
     const status = write(cell, scratch, 0);
     return (status === 0 || status === 2) && /\d|true|false/i.test(cell);
   };
-  const rest = records.slice(1).filter((record) => record.length === first.length);
   if (!first.some(isNumber)) return true;
-  if (countsUp(first, isNumber) && (rest[0] === undefined || !countsUp(rest[0], isNumber))) return true;
+  const rest = records.slice(1).filter((record) => record.length === first.length);
+  if (rest[0] !== undefined && countsUp(first.filter(isNumber)) && !isRun(rest[0].filter(isNumber).map(Number))) return true;
   if (first.every((cell) => isNumber(cell) || isMissing(cell))) return false;
-  return !first.some((cell, column) => {
-    if (!isNumber(cell)) return false;
-    const below = rest.map((record) => record[column]!).filter((other) => !isMissing(other));
+  const numbersBelow = first.map((_, column) => {
+    const below = rest.map((record) => record[column]!).filter((cell) => !isMissing(cell));
     return below.length > 0 && below.every(isNumber);
   });
+  if (first.some((cell, column) => numbersBelow[column] && !isNumber(cell) && !isMissing(cell))) return true;
+  return !first.some((cell, column) => numbersBelow[column] && isNumber(cell));
 }
 
-function countsUp(record: readonly string[], isNumber: (cell: string) => boolean): boolean {
-  const numbers = record.filter(isNumber).map(Number);
-  return (
-    numbers.length >= 3 && numbers.every((value, at) => Number.isInteger(value) && (at === 0 || value === numbers[at - 1]! + 1))
-  );
+/** Words for "missing" that a headerless first record may hold above numbers. */
+const USUAL_NULL = /^\s*(?:|n\/?a|null|none|nil|nan|missing|[-?.*])\s*$/i;
+
+/** 0,1,2 (a data frame without names), 1..5 and longer, or three years. */
+function countsUp(cells: readonly string[]): boolean {
+  const numbers = cells.map(Number);
+  const first = numbers[0]!;
+  const enough = first === 0 || (first >= 1900 && first <= 2100) ? 3 : first === 1 ? 5 : Number.POSITIVE_INFINITY;
+  return numbers.length >= enough && isRun(numbers);
+}
+
+function isRun(numbers: readonly number[]): boolean {
+  return numbers.every((value, at) => value === numbers[0]! + at);
 }
 
 /**
