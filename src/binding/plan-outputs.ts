@@ -81,6 +81,8 @@ function chooseOutputs(
     return [];
   });
   const [first] = problems;
-  if (first) throw new BatchPredictError("BP_BINDING", first.message, problems.length === 1 ? first : { problems });
-  return chosen;
+  if (!first) return chosen;
+  const { code, message, ...details } = first;
+  if (problems.length === 1) throw new BatchPredictError(code, message, details);
+  throw new BatchPredictError(code, `--outputs names ${problems.length} outputs that the model does not give`, { problems });
 }
