@@ -39,7 +39,7 @@ class ArrowReader implements ChunkReader {
   async read(chunk: Chunk): Promise<DecodedChunk> {
     const rows = rowChunk(chunk);
     const { loader, schema, bytes } = this.batchOf(rows, this.columns);
-    const batch = rowsOf(loader, schema, this.columns, rows.rowStart, rows.rowEnd);
+    const batch = this.rowsOf(loader, schema, this.columns, rows.rowStart, rows.rowEnd);
     try {
       const decoded = bindRecordBatches([batch], 0, batch.numRows, this.plan, { file: this.pathOf(rows) });
       // Shares of the batch that add up to all of it, whatever its chunks are.
@@ -77,7 +77,13 @@ class ArrowReader implements ChunkReader {
   private allColumns(rows: RowChunk, from: number, to: number): RecordBatch {
     const columns = this.description.columns.map(({ index }) => index);
     const { loader, schema } = this.batchOf(rows, columns, true);
-    return rowsOf(loader, schema, columns, from, to);
+    return this.rowsOf(loader, schema, columns, from, to);
+  }
+
+  private rowsOf(loader: BatchLoader, schema: Schema, columns: readonly number[], from: number, to: number): RecordBatch {
+    const fields = columns.map((column) => schema.fields[column]!.clone({ name: this.description.columns[column]!.name }));
+    const children = columns.map((column) => loader.column(column, from, to));
+    return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: to - from, nullCount: 0, children }));
   }
 
   private batchOf(rows: RowChunk, columns: readonly number[], whole = false): OpenedBatch {
@@ -145,10 +151,4 @@ function inlineBatch(path: string, bytes: Uint8Array, columns: readonly number[]
     }
   }
   throw refuseArrow(path, "a part of the stream holds no record batch", DAMAGED_HINTS);
-}
-
-function rowsOf(loader: BatchLoader, schema: Schema, columns: readonly number[], from: number, to: number): RecordBatch {
-  const fields = columns.map((column) => schema.fields[column]!);
-  const children = columns.map((column) => loader.column(column, from, to));
-  return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: to - from, nullCount: 0, children }));
 }

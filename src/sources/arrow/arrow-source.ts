@@ -5,9 +5,8 @@ import type { Schema } from "apache-arrow";
 import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOptions } from "../../core/source.ts";
-import { describeArrowColumn } from "../../values/arrow-columns.ts";
 import { ArrowFile, headKind } from "./arrow-file.ts";
-import { checkSameSchema, previewRows } from "./arrow-preview.ts";
+import { checkSameSchema, describeColumns, previewRows } from "./arrow-preview.ts";
 import { planRows } from "./plan-rows.ts";
 import { PositionedFile } from "./positioned-file.ts";
 import { openStreamSource } from "./stream-source.ts";
@@ -61,7 +60,7 @@ async function openFileSource(files: readonly SourceFile[]): Promise<Source> {
   const description: SourceDescription = {
     format: "arrow",
     files: seen,
-    columns: first!.schema.fields.map(describeArrowColumn),
+    columns: describeColumns(first!.schema, first!.path),
     dialect: null,
     rows,
     rowsEstimate: rows,

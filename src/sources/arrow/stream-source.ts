@@ -7,8 +7,7 @@ import type { ChunkPlanOptions, Source, SourceDescription, SourceFile } from "..
 import { BatchLoader } from "../../formats/arrow-body.ts";
 import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
-import { describeArrowColumn } from "../../values/arrow-columns.ts";
-import { checkSameSchema, previewRows } from "./arrow-preview.ts";
+import { checkSameSchema, describeColumns, previewRows } from "./arrow-preview.ts";
 import { PositionedFile } from "./positioned-file.ts";
 import { packedMessages, type StreamMessage, streamMessages } from "./stream-messages.ts";
 
@@ -109,7 +108,7 @@ function describe(files: SourceFile[], first: OpenedStream): SourceDescription {
   return {
     format: "arrow-stream",
     files,
-    columns: first.schema.fields.map(describeArrowColumn),
+    columns: describeColumns(first.schema, first.path),
     dialect: null,
     rows: null,
     rowsEstimate,
