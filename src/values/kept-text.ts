@@ -117,7 +117,8 @@ function utf8Data(records: readonly (readonly string[])[], index: number, rules:
     letters += text.length;
     valueOffsets[row + 1] = letters;
   }
-  const data = Buffer.from(texts.join(""), "utf8");
+  // Never Buffer.from: its pooled memory is shared, and these bytes may be transferred to another thread.
+  const data = new TextEncoder().encode(texts.join(""));
   if (data.length !== letters) {
     let bytes = 0;
     for (let row = 0; row < rows; row++) {

@@ -20,6 +20,11 @@ describe("kept text columns", () => {
     expect(rows(keep("utf8").data)).toEqual([]);
   });
 
+  test("small columns own their memory, so that they can be transferred", () => {
+    const { data } = keep("utf8", "a", "b");
+    expect(data!.values.buffer.byteLength).toBeLessThan(64);
+  });
+
   test("any texts come back as they were", () => {
     const cell = fc.string({ unit: "grapheme", maxLength: 12 });
     fc.assert(
