@@ -41,7 +41,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
   const { signature } = await loadSignature(settings.model);
   checkHash(signature, settings.modelSha256);
   throwIfStopped(signal);
-  const options = { csv: settings.csv, ...(settings.inputFormat ? { format: settings.inputFormat } : {}) };
+  const options = { csv: settings.csv, preview: false, ...(settings.inputFormat ? { format: settings.inputFormat } : {}) };
   const source = await openSource(settings.inputs, options, () => host.stdin() as Readable);
   let pool: PredictPool | null = null;
   const close = async (): Promise<void> => {
@@ -80,7 +80,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     }
     const keptNames = binding.plan.keep.map((column) => column.name);
     const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
-    const chunks = prepend(first, iterator);
+    const chunks = prepend(first, iterator, description.format === "csv");
     return { resolved, signature, source, binding, sizing, facts, probe, outputs, pool, chunks, close };
   } catch (error) {
     await close();
@@ -110,12 +110,13 @@ function checkHash(signature: ModelSignature, wanted: string | null): void {
 }
 
 /** An input without rows still gives one empty chunk: the sink learns its schema from it. */
-async function* emptyChunk(): AsyncGenerator<Chunk> {
-  yield { kind: "rows", index: 0, file: 0, unit: -1, rowStart: 0, rowEnd: 0 };
+async function* emptyChunk(text: boolean): AsyncGenerator<Chunk> {
+  if (text) yield { kind: "bytes", index: 0, file: 0, byteStart: 0, byteEnd: 0, inline: new Uint8Array(0) };
+  else yield { kind: "rows", index: 0, file: 0, unit: -1, rowStart: 0, rowEnd: 0 };
 }
 
-function prepend(first: IteratorResult<Chunk>, rest: AsyncIterator<Chunk>): AsyncIterator<Chunk> {
-  if (first.done) return emptyChunk();
+function prepend(first: IteratorResult<Chunk>, rest: AsyncIterator<Chunk>, text: boolean): AsyncIterator<Chunk> {
+  if (first.done) return emptyChunk(text);
   let given = false;
   return {
     next: () => {
