@@ -11,6 +11,9 @@ const MAX_RATIO = [256, 32_768] as const;
 /** Length of one ArrayBuffer that all supported versions of Node can make. */
 const MAX_BYTES = 2 ** 32 - 1;
 
+/** What zstd itself refuses by default (ZSTD_WINDOWLOG_LIMIT_DEFAULT). */
+const MAX_WINDOW_BYTES = 2 ** 27;
+
 /**
  * Decoded bytes of one buffer, aligned to 8 bytes. What is announced bounds what is allocated, and the input bounds what may be
  * announced.
@@ -43,6 +46,9 @@ function decodeZstd(bytes: Uint8Array, length: number): Uint8Array {
     decompress(bytes, out);
     return out;
   }
+  // RFC 8878, 3.1.1.1.2: the window is allocated at once.
+  const window = 2 ** (10 + (bytes[5]! >> 3));
+  if (window > MAX_WINDOW_BYTES) throw new RangeError(`a zstd frame asks for a window of ${window} bytes`);
   let written = 0;
   const stream = new Decompress((block) => {
     if (written + block.length > length) throw new RangeError("a zstd frame is longer than announced");
