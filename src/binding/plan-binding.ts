@@ -13,6 +13,7 @@ import { isFloatType } from "../core/tensor-types.ts";
 import { fillConstant } from "../values/constant.ts";
 import { constantValues } from "./constant-values.ts";
 import { type Candidate, guessColumns } from "./guess-columns.ts";
+import { own } from "./own.ts";
 import { planKeep } from "./plan-keep.ts";
 import { fixedRowSize, product, shapeText, solveRowShape } from "./row-shape.ts";
 
@@ -52,7 +53,7 @@ class BindingPlanner {
   #featuresUsed = false;
 
   constructor(signature: ModelSignature, columns: SourceColumn[], settings: BindingSettings) {
-    this.#signature = { ...signature, inputs: signature.inputs.map((input) => ranked(input, settings.shapes[input.name])) };
+    this.#signature = { ...signature, inputs: signature.inputs.map((input) => ranked(input, own(settings.shapes, input.name))) };
     this.#columns = columns;
     this.#settings = settings;
   }
@@ -110,8 +111,8 @@ class BindingPlanner {
   }
 
   #bindByWord(input: ModelInput): void {
-    const constant = this.#settings.constants[input.name];
-    const selectors = this.#settings.bind[input.name];
+    const constant = own(this.#settings.constants, input.name);
+    const selectors = own(this.#settings.bind, input.name);
     if (constant !== undefined && selectors !== undefined) {
       this.#settled.add(input.name);
       this.#problem(`model input "${input.name}" is given both by --bind and by --const`, { hints: ["keep one of the two"] });
@@ -219,7 +220,7 @@ class BindingPlanner {
   #bindColumns(input: ModelInput, columns: SourceColumn[], origin: Origin): void {
     const [only] = columns;
     const list = only && columns.length === 1 && only.role === "list" ? only : null;
-    const given = this.#settings.shapes[input.name];
+    const given = own(this.#settings.shapes, input.name);
     const elements = list ? list.listSize : columns.length;
     if (input.shape.length === 0) {
       this.#problem(`model input "${input.name}" is a scalar: it has no row axis that data could fill`, {
@@ -263,11 +264,12 @@ class BindingPlanner {
 
   #missing(input: ModelInput, column: SourceColumn): MissingPolicy {
     const { missing } = this.#settings;
-    const policy = missing.columns[column.name] ?? missing.default;
+    const word = own(missing.columns, column.name);
+    const policy = word ?? missing.default;
     if (policy === "auto") return input.type === "string" ? { value: "" } : isFloatType(input.type) ? "nan" : "reject";
     if (policy === "nan" && !isFloatType(input.type)) {
       // A default for all columns means the numbers that can hold NaN; only a word about this very column is a contradiction.
-      if (missing.columns[column.name] === undefined) return input.type === "string" ? { value: "" } : "reject";
+      if (word === undefined) return input.type === "string" ? { value: "" } : "reject";
       this.#problem(`missing values of column "${column.name}" cannot become NaN: model input "${input.name}" is ${input.type}`, {
         where: { column: column.name },
         hints: ["use reject or a value for this column"],

@@ -5,6 +5,7 @@ import type { OutputPlan, PredictionColumn } from "../core/output-plan.ts";
 import type { RunSettings } from "../core/settings.ts";
 import { suggest } from "../core/suggest.ts";
 import type { TensorType } from "../core/tensor-types.ts";
+import { own } from "./own.ts";
 import { product } from "./row-shape.ts";
 
 /** Beyond this many values per row a list is more use than columns (contract: K > 64). */
@@ -41,7 +42,7 @@ export function planOutputs(
   const columns: PredictionColumn[] = [];
   const outputs: OutputPlan["outputs"] = [];
   for (const { output, alias } of wanted) {
-    const shape = probed[output.name];
+    const shape = own(probed, output.name);
     if (!shape) continue;
     const rowSize = product(shape.rowShape);
     outputs.push({ output: output.name, type: shape.type, rowSize });

@@ -40,6 +40,10 @@ describe("missing values", () => {
     expect(error.details).toMatchObject({ where: { column: "i" }, hints: ["use reject or a value for this column"] });
   });
 
+  it("of a column that is called like a property of every object follow the default", () => {
+    expect(policies(bind([input("constructor", [N])], columns("constructor")))).toEqual(["nan"]);
+  });
+
   it("of a column that does not exist are a typing error, not a wish to ignore", () => {
     const missing = { default: "auto" as const, columns: { ff: "reject" as const } };
     const error = refusal(() => bind([input("fff", [N])], columns("fff", "x"), { missing }));
