@@ -10,6 +10,7 @@ import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { dictionaryIds } from "../../formats/arrow-layout.ts";
 import { bindRecordBatches } from "../../values/arrow-cells.ts";
 import { neededColumns, projectPlan } from "../../values/arrow-projection.ts";
+import { emptyBatch } from "../../values/arrow-take.ts";
 import { rowJson } from "../../values/arrow-text.ts";
 import { ArrowFile } from "./arrow-file.ts";
 import { packedMessages } from "./stream-messages.ts";
@@ -38,6 +39,7 @@ class ArrowReader implements ChunkReader {
 
   async read(chunk: Chunk): Promise<DecodedChunk> {
     const rows = rowChunk(chunk);
+    if (rows.unit < 0) return bindRecordBatches([this.noRows(rows)], 0, 0, this.plan, { file: this.pathOf(rows) });
     const { loader, schema, bytes } = this.batchOf(rows, this.columns);
     const batch = this.rowsOf(loader, schema, this.columns, rows.rowStart, rows.rowEnd);
     try {
@@ -78,6 +80,12 @@ class ArrowReader implements ChunkReader {
     const columns = this.description.columns.map(({ index }) => index);
     const { loader, schema } = this.batchOf(rows, columns, true);
     return this.rowsOf(loader, schema, columns, from, to);
+  }
+
+  /** An input without a single row still has columns: the sink learns their types from this batch. */
+  private noRows(rows: RowChunk): RecordBatch {
+    const { fields } = rows.inline === undefined ? this.fileAt(rows.file).schema : inlineSchema(this.pathOf(rows), rows.inline);
+    return emptyBatch(this.columns.map((column) => fields[column]!));
   }
 
   private rowsOf(loader: BatchLoader, schema: Schema, columns: readonly number[], from: number, to: number): RecordBatch {
@@ -127,6 +135,11 @@ class ArrowReader implements ChunkReader {
 function rowChunk(chunk: Chunk): RowChunk {
   if (chunk.kind === "rows") return chunk;
   throw new BatchPredictError("BP_INTERNAL", "an Arrow reader was given a chunk of bytes");
+}
+
+function inlineSchema(path: string, bytes: Uint8Array): Schema {
+  for (const { message } of packedMessages(path, bytes)) if (message.kind === "schema") return message.schema;
+  throw refuseArrow(path, "a part of the stream holds no schema", DAMAGED_HINTS);
 }
 
 function inlineBatch(path: string, bytes: Uint8Array, columns: readonly number[]): OpenedBatch {

@@ -50,8 +50,10 @@ class StreamSource implements Source {
 
   async *chunks({ signal }: ChunkPlanOptions): AsyncGenerator<Chunk> {
     let index = 0;
+    let schemaBytes = this.first?.schemaBytes;
     for (const [file, { path }] of this.description.files.entries()) {
       const stream = file === 0 ? await this.takeFirst(path) : await openStream(path);
+      schemaBytes ??= stream.schemaBytes;
       try {
         for await (const chunk of chunksOf(stream, file)) {
           if (signal?.aborted) return;
@@ -61,6 +63,9 @@ class StreamSource implements Source {
         await stream.rest.return();
       }
     }
+    // A pipe cannot be opened again for its schema, so a stream without rows says itself what it would have held.
+    if (index === 0 && schemaBytes !== undefined)
+      yield { kind: "rows", index, file: 0, unit: -1, rowStart: 0, rowEnd: 0, inline: join([schemaBytes]) };
   }
 
   async close(): Promise<void> {
