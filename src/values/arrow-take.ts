@@ -13,6 +13,9 @@ import {
   LargeList,
   List,
   Map_,
+  makeData,
+  RecordBatch,
+  Schema,
   Struct,
   Type,
   Union,
@@ -116,6 +119,13 @@ export function takePieces(type: DataType, pieces: readonly Piece[]): Data {
     default:
       return makeColumn(plain, length, { ...takeValidity(pieces, length), values: takeFixed(type, pieces, length) });
   }
+}
+
+/** A batch without rows, which still tells the (plain) types of its columns. */
+export function emptyBatch(fields: readonly Field[]): RecordBatch {
+  const children = fields.map(({ type }) => takePieces(type, []));
+  const plain = fields.map(({ name, nullable }, at) => new Field(name, children[at]!.type, nullable));
+  return new RecordBatch(new Schema(plain), makeData({ type: new Struct(plain), length: 0, nullCount: 0, children }));
 }
 
 const decoded = new WeakMap<Vector, Data>();

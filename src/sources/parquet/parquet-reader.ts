@@ -5,6 +5,7 @@ import type { Chunk, DecodedChunk, RowChunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkReader, OpenReader, SourceDescription } from "../../core/source.ts";
 import { bindRecordBatches } from "../../values/arrow-cells.ts";
+import { emptyBatch } from "../../values/arrow-take.ts";
 import { textReader } from "../../values/arrow-text.ts";
 import { type DecodedRows, decodeRows } from "./decode-row-group.ts";
 import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
@@ -30,6 +31,7 @@ class ParquetReader implements ChunkReader {
 
   async read(chunk: Chunk): Promise<DecodedChunk> {
     const rows = rowChunk(chunk);
+    if (rows.unit < 0) return this.noRows(rows);
     const { batches, rowStart } = await this.rowsOf(rows);
     const { path } = this.description.files[rows.file]!;
     try {
@@ -57,6 +59,13 @@ class ParquetReader implements ChunkReader {
     const { open } = this;
     this.open = undefined;
     await open?.file.close();
+  }
+
+  /** A file without a single row still has columns: the sink learns their types from this batch. */
+  private async noRows({ file: index }: RowChunk): Promise<DecodedChunk> {
+    const { schema, path } = await this.fileAt(index);
+    const empty = emptyBatch(this.columns.map((column) => schema.fields[column]!));
+    return bindRecordBatches([empty], 0, 0, this.plan, { file: path });
   }
 
   private async rowsOf({ file, unit, rowStart, rowEnd }: RowChunk): Promise<DecodedRows> {
