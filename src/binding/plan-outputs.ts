@@ -51,6 +51,11 @@ export function planOutputs(
   return { outputs, columns, rowColumn };
 }
 
+/** Names of the model outputs to write; others are never computed. @throws BP_BINDING for names the model does not give */
+export function outputNames(signature: ModelSignature, settings: Pick<RunSettings, "outputs">): string[] {
+  return [...new Set(chooseOutputs(signature, settings).map(({ output }) => output.name))];
+}
+
 function columnsOf(output: ModelOutput, name: string, { type, rowShape }: ProbedOutput, rowSize: number): PredictionColumn[] {
   const column = { output: output.name, type, listSize: rowSize };
   if (rowShape.length > 1 || rowSize > MAX_SCALAR_COLUMNS || rowSize === 0) return [{ ...column, name, element: null }];

@@ -92,9 +92,10 @@ export class PredictPool {
     await Promise.all(fresh.map((slot) => slot.ask({ kind: "setup", setup: this.#setup })));
   }
 
-  async probe(chunk: Chunk | null, fixedBatch: number | null): Promise<ProbeResult> {
+  /** @param outputs those that will be written: what becomes of the others is nobody's business */
+  async probe(chunk: Chunk | null, fixedBatch: number | null, outputs: string[]): Promise<ProbeResult> {
     // Inline bytes are copied, not transferred: the run predicts the same chunk again.
-    const reply = await this.#slots[0]!.ask({ kind: "probe", chunk, fixedBatch });
+    const reply = await this.#slots[0]!.ask({ kind: "probe", chunk, fixedBatch, outputs });
     if (reply.kind !== "probed") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a probe: ${reply.kind}`);
     return reply.probe;
   }

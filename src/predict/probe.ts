@@ -25,7 +25,7 @@ export interface ProbedCall {
 
 /**
  * First with a few real rows, then with more, then, when these fail in the model (or there are none), with zeros.
- * @param outputs every output of the model
+ * @param outputs the model outputs to ask for
  * @throws what the runtime threw for the zeros when all fail
  */
 export async function probe(

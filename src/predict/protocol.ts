@@ -50,7 +50,7 @@ export interface ChunkResult {
 
 export type ToWorker =
   | { kind: "setup"; setup: WorkerSetup }
-  | { kind: "probe"; chunk: Chunk | null; fixedBatch: number | null }
+  | { kind: "probe"; chunk: Chunk | null; fixedBatch: number | null; outputs: string[] }
   | { kind: "begin"; outputs: OutputPlan; batchSize: number; fixedBatch: number | null }
   | { kind: "chunk"; chunk: Chunk }
   | { kind: "count"; chunk: Chunk }

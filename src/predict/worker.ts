@@ -49,15 +49,14 @@ export class PredictWorker {
     return { kind: "ready" };
   }
 
-  async probe(chunk: Chunk | null, fixedBatch: number | null): Promise<FromWorker> {
-    const { session, feeds, reader, model, plan } = this.#ready();
+  async probe(chunk: Chunk | null, fixedBatch: number | null, outputs: string[]): Promise<FromWorker> {
+    const { session, feeds, reader, plan } = this.#ready();
     let decoded: DecodedChunk | null = null;
     try {
       decoded = chunk ? await reader.read(chunk) : null;
     } catch {
       // The run meets the same error at the same place, with its position; the probe only needs shapes.
     }
-    const outputs = model.signature.outputs.map((output) => output.name);
     const call = await probe(session, feeds, decoded, outputs, fixedBatch);
     checkRowAlignment(call.results, call.rows);
     const perRow = new Set(

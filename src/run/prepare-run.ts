@@ -4,7 +4,7 @@
  */
 import type { Readable } from "node:stream";
 import { type PlannedBinding, planBinding } from "../binding/plan-binding.ts";
-import { planOutputs } from "../binding/plan-outputs.ts";
+import { outputNames, planOutputs } from "../binding/plan-outputs.ts";
 import type { Chunk } from "../core/chunk.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import type { Host } from "../core/host.ts";
@@ -52,6 +52,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     throwIfStopped(signal);
     const { description } = source;
     const binding = planBinding(signature, description.columns, settings);
+    const wanted = outputNames(signature, settings);
     const facts: SizingFacts = {
       modelBytes: signature.sizeBytes,
       fixedBatch: binding.fixedBatch,
@@ -71,7 +72,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     throwIfStopped(signal);
     const iterator = source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
     const first = await iterator.next();
-    const probe = await pool.probe(first.done ? null : first.value, binding.fixedBatch);
+    const probe = await pool.probe(first.done ? null : first.value, binding.fixedBatch, wanted);
     throwIfStopped(signal);
     if (probe.dependence === "neighbours") {
       binding.notices.push(
