@@ -172,10 +172,16 @@ describe("an Arrow file", () => {
     await expect(readChunks(source, 1 << 20)).rejects.toMatchObject({ code: "BP_INPUT_CHANGED", details: { where: { file } } });
   });
 
-  it("without rows gives no chunks", async () => {
-    const file = write("a.arrow", [people(0, 0)]);
-    const source = await open(file);
-    expect([source.description.rows, await readChunks(source, 100)]).toEqual([0, []]);
+  it.each(["file", "stream"] as const)("(%s) without rows still tells the types of its columns", async (format) => {
+    const source = await open(write("a.arrow", format === "file" ? [people(0, 0)] : [people(0, 0), people(0, 0)], format));
+    const reader = await openArrowReader(source.description, feedXY);
+    const chunks = await readChunks(source, 100, feedXY);
+    // What a run reads when a source has no chunk at all.
+    const none = { kind: "rows", index: 0, file: 0, unit: -1, rowStart: 0, rowEnd: 0 } as const;
+    const decoded = format === "file" ? await reader.read(none) : chunks[0]!.decoded;
+    expect(chunks).toHaveLength(format === "file" ? 0 : 1);
+    expect([decoded.rows, decoded.tensors[0]!.data.length, String(decoded.kept[0]!.type)]).toEqual([0, 0, "Int64"]);
+    await reader.close();
   });
 
   it("with two columns of one name is refused", async () => {
