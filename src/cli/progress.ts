@@ -2,9 +2,16 @@
 import { SingleBar } from "cli-progress";
 import type { RunProgress } from "../core/events.ts";
 import { formatBytes, formatCount, formatSeconds } from "../report/format.ts";
+import { oneOf } from "./one-of.ts";
 import type { Terminal } from "./terminal.ts";
 
-export type ProgressMode = "auto" | "always" | "never";
+const MODES = ["auto", "always", "never"] as const;
+export type ProgressMode = (typeof MODES)[number];
+
+/** @throws BP_USAGE */
+export function progressMode(text = "auto"): ProgressMode {
+  return oneOf(MODES, "--progress", text);
+}
 
 /** A line this often in a log, as often as a person reads one. */
 const LINE_EVERY_MS = 5000;

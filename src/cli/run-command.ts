@@ -2,13 +2,14 @@ import type { RunEvent, RunSummary } from "../core/events.ts";
 import { summaryText } from "../report/summary-text.ts";
 import { runResolved } from "../run/run.ts";
 import { nodeHost } from "./node-host.ts";
-import { type ProgressMode, type ProgressView, progressView } from "./progress.ts";
+import { type ProgressView, progressMode, progressView } from "./progress.ts";
 import { resolveFlags } from "./resolve-flags.ts";
 import { SIGNAL_EXIT, watchSignals } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
 
 export async function runCommand(terminal: Terminal, args: string[], flags: Record<string, unknown>): Promise<number> {
   const host = nodeHost();
+  const progress = progressMode(flags.progress as string | undefined);
   const watch = watchSignals(terminal);
   let view: ProgressView | null = null;
   try {
@@ -17,7 +18,7 @@ export async function runCommand(terminal: Terminal, args: string[], flags: Reco
     const onEvent = (event: RunEvent): void => {
       if (event.type === "notice") terminal.notice(event.message);
       else if (event.type === "warning") terminal.warn(event.message);
-      else if (event.type === "started") view = progressView((flags.progress ?? "auto") as ProgressMode, terminal);
+      else if (event.type === "started") view = progressView(progress, terminal);
       else if (event.type === "progress") view?.update(event.progress);
       else view?.stop();
     };

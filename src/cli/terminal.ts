@@ -1,12 +1,14 @@
 /** Where a command talks: data to stdout, people's output to stderr. The only holder of the two streams. */
 import { styleText } from "node:util";
 import type { WireError } from "../core/errors.ts";
+import { errorJson } from "../report/error-json.ts";
 import { errorText, type Paint } from "../report/error-text.ts";
+import { oneOf } from "./one-of.ts";
 
 export interface CommonFlags {
   json?: boolean;
   quiet?: boolean;
-  color?: "auto" | "always" | "never";
+  color?: string;
   stateDir?: string;
   debug?: boolean;
 }
@@ -21,7 +23,7 @@ export class Terminal {
     this.json = flags.json ?? false;
     this.quiet = flags.quiet ?? false;
     this.debug = flags.debug ?? false;
-    const colored = useColor(flags.color ?? "auto");
+    const colored = useColor(oneOf(["auto", "always", "never"], "--color", flags.color ?? "auto"));
     this.paint = (style, text) => (colored ? styleText(style, text, { validateStream: false } as never) : text);
   }
 
@@ -53,10 +55,9 @@ export class Terminal {
 
   /** @returns the exit code */
   fail(error: WireError, document: object | null = null): number {
-    const { stack, exitCode, ...shown } = error;
-    if (this.json) this.printJson({ ...document, error: this.debug && stack ? { ...shown, stack } : shown });
+    if (this.json) this.printJson({ status: "failed", ...document, error: errorJson(error, this.debug) });
     process.stderr.write(`${errorText(error, this.paint, this.debug)}\n`);
-    return exitCode ?? 2;
+    return error.exitCode ?? 2;
   }
 }
 

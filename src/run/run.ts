@@ -6,11 +6,13 @@ import type { Host } from "../core/host.ts";
 import type { ResolvedRun } from "../core/settings.ts";
 import type { RunRecord, SinkOptions, SinkResult } from "../core/sink.ts";
 import { checkOutput } from "../sinks/registry.ts";
+import { rejectsPath } from "../sinks/rejects.ts";
 import { type SinkHandle, startSinkThread } from "../sinks/sink-thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
 import { execute } from "./executor.ts";
 import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
+import { refuseOverwrite } from "./refuse-overwrite.ts";
 
 /** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
 const COMMIT_ROWS = 131_072;
@@ -63,7 +65,13 @@ class Run {
   }
 
   async #whole(): Promise<RunSummary> {
+    const { settings } = this.#resolved;
     const sinkOptions = this.#sinkOptions();
+    const rejects = rejectsPath(sinkOptions);
+    await refuseOverwrite(settings, [
+      { flag: "--output", path: settings.output },
+      ...(rejects === null ? [] : [{ flag: "--rejects", path: rejects }]),
+    ]);
     await checkOutput(sinkOptions);
     const prepared = await prepareRun(this.#resolved, this.#host, this.#options.signal);
     this.#prepared = prepared;
