@@ -16,10 +16,10 @@ import {
   type Vector,
 } from "apache-arrow";
 import { decompressBuffer } from "./arrow-codecs.ts";
-import { DAMAGED_HINTS, refuseArrow, refusing } from "./arrow-error.ts";
+import { DAMAGED_HINTS, DamagedData, refuseArrow, refusing } from "./arrow-error.ts";
 import { type Cursor, skipColumn, valueBytes } from "./arrow-layout.ts";
 import type { BatchHeader } from "./arrow-messages.ts";
-import { checkCodes, checkOffsets, checkTypeIds, checkUnionOffsets, cutViews, DamagedData } from "./arrow-soundness.ts";
+import { checkCodes, checkOffsets, checkTypeIds, checkUnionOffsets, cutViews } from "./arrow-soundness.ts";
 
 /** Bytes of a body, offsets from its start. Memory of its own or shared, as long as it does not change. */
 export interface ArrowBody {

@@ -1,5 +1,6 @@
 /** Compressed buffers of Arrow IPC (Message.fbs, BodyCompression): an int64 with the decoded length, then the bytes; -1: stored as they are. */
 import { Decompress, decompress } from "fzstd";
+import { DamagedData } from "./arrow-error.ts";
 import { decodeLz4Frame } from "./arrow-lz4.ts";
 
 /** As in Message.fbs. */
@@ -17,7 +18,7 @@ const MAX_WINDOW_BYTES = 2 ** 27;
 /**
  * Decoded bytes of one buffer, aligned to 8 bytes. What is announced bounds what is allocated, and the input bounds what may be
  * announced.
- * @throws RangeError when the bytes are corrupt
+ * @throws DamagedData when the bytes are corrupt
  */
 export function decompressBuffer(codec: number, stored: Uint8Array): Uint8Array {
   if (stored.length === 0) return stored;
@@ -27,7 +28,7 @@ export function decompressBuffer(codec: number, stored: Uint8Array): Uint8Array 
   if (announced === -1n) return bytes.slice();
   const length = Number(announced);
   if (length < 0 || length > MAX_BYTES || length > 1024 + bytes.length * MAX_RATIO[codec as 0 | 1]) {
-    throw new RangeError(`a compressed buffer of ${bytes.length} bytes cannot hold ${announced} bytes`);
+    throw new DamagedData(`a compressed buffer of ${bytes.length} bytes cannot hold ${announced} bytes`);
   }
   if (length === 0) return new Uint8Array(0);
   if (codec === CODEC_LZ4_FRAME) return decodeLz4Frame(bytes, length);
@@ -42,21 +43,21 @@ function decodeZstd(bytes: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length);
   const content = zstdContentSize(bytes);
   if (content !== null) {
-    if (content !== length) throw new RangeError(`a zstd frame holds ${content} bytes instead of ${length}`);
+    if (content !== length) throw new DamagedData(`a zstd frame holds ${content} bytes instead of ${length}`);
     decompress(bytes, out);
     return out;
   }
   // RFC 8878, 3.1.1.1.2: the window is allocated at once.
   const window = 2 ** (10 + (bytes[5]! >> 3));
-  if (window > MAX_WINDOW_BYTES) throw new RangeError(`a zstd frame asks for a window of ${window} bytes`);
+  if (window > MAX_WINDOW_BYTES) throw new DamagedData(`a zstd frame asks for a window of ${window} bytes`);
   let written = 0;
   const stream = new Decompress((block) => {
-    if (written + block.length > length) throw new RangeError("a zstd frame is longer than announced");
+    if (written + block.length > length) throw new DamagedData("a zstd frame is longer than announced");
     out.set(block, written);
     written += block.length;
   });
   stream.push(bytes, true);
-  if (written !== length) throw new RangeError(`a zstd frame holds ${written} bytes instead of ${length}`);
+  if (written !== length) throw new DamagedData(`a zstd frame holds ${written} bytes instead of ${length}`);
   return out;
 }
 

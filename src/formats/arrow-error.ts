@@ -22,3 +22,6 @@ export function refusing<T>(file: string, action: () => T): T {
 }
 
 export const DAMAGED_HINTS = ["fetch or write the file again: it was cut off or changed on its way"];
+
+/** Bytes that cannot be what they are said to be; `refusing` and the loader make a refusal of it that names file and column. */
+export class DamagedData extends Error {}

@@ -1,22 +1,23 @@
 /**
  * LZ4 frames (lz4_Frame_format.md 1.6, lz4_Block_format.md), decoding only. lz4js writes zeros where a match points before the
  * start, runs past the end of its input in silence and misplaces block checksums; here every corrupt frame is an error, and no more
- * than the announced bytes are ever written. Checksums are passed over, as Arrow's own reader passes over absent ones.
+ * than the announced bytes are ever written. Checksums, which Arrow's C++ writer leaves out, are not verified.
  */
+import { DamagedData } from "./arrow-error.ts";
 
 const MAGIC = 0x184d2204;
 const MIN_MATCH = 4;
 
 /**
  * @param length decoded bytes, known beforehand (Arrow stores it)
- * @throws RangeError when the frame is corrupt or holds another number of bytes
+ * @throws DamagedData when the frame is corrupt or holds another number of bytes
  */
 export function decodeLz4Frame(frame: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const out = new Uint8Array(length);
-  if (view.getUint32(0, true) !== MAGIC) throw new RangeError("not an LZ4 frame");
+  if (view.getUint32(0, true) !== MAGIC) throw new DamagedData("not an LZ4 frame");
   const flags = view.getUint8(4);
-  if (flags >> 6 !== 1) throw new RangeError("unknown version of the LZ4 frame format");
+  if (flags >> 6 !== 1) throw new DamagedData("unknown version of the LZ4 frame format");
   const blockChecksum = flags & 0x10 ? 4 : 0;
   // Magic, flags, block size, content size, dictionary id, header checksum.
   let at = 6 + (flags & 0x08 ? 8 : 0) + (flags & 0x01 ? 4 : 0) + 1;
@@ -26,9 +27,9 @@ export function decodeLz4Frame(frame: Uint8Array, length: number): Uint8Array<Ar
     at += 4;
     if (word === 0) break;
     const size = word & 0x7fff_ffff;
-    if (at + size > frame.length) throw new RangeError("an LZ4 block ends early");
+    if (at + size > frame.length) throw new DamagedData("an LZ4 block ends early");
     if (word >>> 31) {
-      if (written + size > length) throw new RangeError("an LZ4 frame is longer than announced");
+      if (written + size > length) throw new DamagedData("an LZ4 frame is longer than announced");
       out.set(frame.subarray(at, at + size), written);
       written += size;
     } else {
@@ -36,7 +37,7 @@ export function decodeLz4Frame(frame: Uint8Array, length: number): Uint8Array<Ar
     }
     at += size + blockChecksum;
   }
-  if (written !== length) throw new RangeError(`an LZ4 frame holds ${written} bytes instead of ${length}`);
+  if (written !== length) throw new DamagedData(`an LZ4 frame holds ${written} bytes instead of ${length}`);
   return out;
 }
 
@@ -54,7 +55,7 @@ function decodeBlock(from: Uint8Array, start: number, end: number, out: Uint8Arr
         literals += more;
       }
     }
-    if (at + literals > end || to + literals > out.length) throw new RangeError("an LZ4 block is corrupt");
+    if (at + literals > end || to + literals > out.length) throw new DamagedData("an LZ4 block is corrupt");
     if (literals > 32) {
       out.set(from.subarray(at, at + literals), to);
       at += literals;
@@ -75,7 +76,7 @@ function decodeBlock(from: Uint8Array, start: number, end: number, out: Uint8Arr
       }
     }
     match += MIN_MATCH;
-    if (at > end || distance === 0 || distance > to || to + match > out.length) throw new RangeError("an LZ4 block is corrupt");
+    if (at > end || distance === 0 || distance > to || to + match > out.length) throw new DamagedData("an LZ4 block is corrupt");
     if (distance >= match && match > 32) {
       out.copyWithin(to, to - distance, to - distance + match);
       to += match;

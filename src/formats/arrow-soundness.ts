@@ -1,7 +1,6 @@
 /** Checks of what Arrow data points into: offsets, codes, union types, views. A pass over the rows that are read, no more. */
 import type { Data, Union } from "apache-arrow";
-
-export class DamagedData extends Error {}
+import { DamagedData } from "./arrow-error.ts";
 
 /** @returns the offsets counted from the first, and where the first and the last point */
 export function checkOffsets(offsets: Int32Array | BigInt64Array): {
