@@ -3,11 +3,16 @@
  * reads big-endian files as if they were little-endian, and it names what it cannot read in words no user knows.
  */
 import type { Schema } from "apache-arrow";
+import { Decimal } from "apache-arrow/fb/decimal";
 import { Endianness } from "apache-arrow/fb/endianness";
 import type { Field as FbField } from "apache-arrow/fb/field";
 import { FixedSizeBinary } from "apache-arrow/fb/fixed-size-binary";
 import { FixedSizeList } from "apache-arrow/fb/fixed-size-list";
+import { FloatingPoint } from "apache-arrow/fb/floating-point";
 import { Int } from "apache-arrow/fb/int";
+import { Interval } from "apache-arrow/fb/interval";
+import { IntervalUnit } from "apache-arrow/fb/interval-unit";
+import { Precision } from "apache-arrow/fb/precision";
 import type { Schema as FbSchema } from "apache-arrow/fb/schema";
 import { Type } from "apache-arrow/fb/type";
 import { Union } from "apache-arrow/fb/union";
@@ -80,6 +85,14 @@ class Walk {
       switch (type) {
         case Type.Int:
           return INT_BITS.has((field.type(new Int()) as Int).bitWidth());
+        case Type.FloatingPoint:
+          return (field.type(new FloatingPoint()) as FloatingPoint).precision() in Precision;
+        case Type.Decimal: {
+          const decimal = field.type(new Decimal()) as Decimal;
+          return DECIMAL_BITS.has(decimal.bitWidth()) && decimal.precision() >= 1 && Math.abs(decimal.scale()) <= 1000;
+        }
+        case Type.Interval:
+          return (field.type(new Interval()) as Interval).unit() in IntervalUnit;
         case Type.FixedSizeBinary:
           return (field.type(new FixedSizeBinary()) as FixedSizeBinary).byteWidth() >= 0;
         case Type.FixedSizeList:
@@ -103,6 +116,7 @@ class Walk {
 }
 
 const INT_BITS = new Set([8, 16, 32, 64]);
+const DECIMAL_BITS = new Set([32, 64, 128, 256]);
 const ONE_CHILD = new Set([Type.List, Type.LargeList, Type.FixedSizeList, Type.Map]);
 
 /** First difference in names, order or types; nullability and metadata may differ. Null when there is none. */
