@@ -118,4 +118,9 @@ export interface ChunkReader {
   close(): Promise<void>;
 }
 
-export type OpenReader = (description: SourceDescription, plan: BindingPlan) => Promise<ChunkReader>;
+export interface ReaderOptions {
+  /** false: decode by the reference alone, without WebAssembly kernels (for comparisons and for finding faults). */
+  kernel?: boolean;
+}
+
+export type OpenReader = (description: SourceDescription, plan: BindingPlan, options?: ReaderOptions) => Promise<ChunkReader>;

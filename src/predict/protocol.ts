@@ -15,6 +15,8 @@ export interface WorkerSetup {
   threads: number;
   source: SourceDescription;
   plan: BindingPlan;
+  /** false: no WebAssembly kernels (environment BATCHPREDICT_KERNEL=off). */
+  kernel?: boolean;
 }
 
 /** Milliseconds spent by stage on one chunk, for profiles. */

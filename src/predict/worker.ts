@@ -43,7 +43,7 @@ export class PredictWorker {
     const fed = new Set([...setup.plan.inputs, ...setup.plan.constants].map((binding) => binding.input));
     const overrides = model.signature.inputs.filter((input) => input.optional && fed.has(input.name)).map((input) => input.name);
     this.#session = await openSession(model, { threads: setup.threads, overrides });
-    this.#reader = await openReader(setup.source, setup.plan);
+    this.#reader = await openReader(setup.source, setup.plan, { kernel: setup.kernel ?? true });
     this.#feeds = new FeedBuilder(setup.plan, fillConstant);
     this.#model = model;
     return { kind: "ready" };

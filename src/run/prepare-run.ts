@@ -67,6 +67,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
       threads: sizing.threads,
       source: description,
       plan: binding.plan,
+      kernel: host.env.BATCHPREDICT_KERNEL !== "off",
     });
     await pool.grow(1);
     throwIfStopped(signal);

@@ -6,6 +6,7 @@ import { BatchPredictError, isErrno } from "../core/errors.ts";
 import type {
   ChunkReader,
   OpenReader,
+  ReaderOptions,
   Source,
   SourceDescription,
   SourceFile,
@@ -56,9 +57,13 @@ export async function openSource(inputs: readonly string[], options: SourceOptio
   return piped ? openFormat(files, { ...options, format }, stdin()) : openFormat(files, { ...options, format });
 }
 
-export async function openReader(description: SourceDescription, plan: BindingPlan): Promise<ChunkReader> {
+export async function openReader(
+  description: SourceDescription,
+  plan: BindingPlan,
+  options: ReaderOptions = {},
+): Promise<ChunkReader> {
   const openFormat = await FORMATS[description.format].reader();
-  return openFormat(description, plan);
+  return openFormat(description, plan, options);
 }
 
 async function commonFormat(files: SourceFile[]): Promise<SourceFormat> {

@@ -7,6 +7,7 @@ import {
   CELL_MISSING,
   CELL_OK,
   CELL_OVERFLOW,
+  type CellStatus,
   type CellWriter,
   cellWriter,
   expectedText,
@@ -24,7 +25,8 @@ export interface BadCell {
   missing: boolean;
 }
 
-interface Slot {
+/** One element of a row of one tensor: where its cell comes from and how its text is read. */
+export interface Slot {
   input: string;
   type: TensorType;
   column: BoundColumn;
@@ -47,13 +49,21 @@ export interface Filled {
 /** Rows per pass over the columns: their records stay in cache. */
 const BLOCK_ROWS = 256;
 
+/** What became of cells that were not plain values, per slot. */
+export interface SlotTallies {
+  missing: Float64Array;
+  overflow: Float64Array;
+}
+
 export class TensorFiller {
-  private readonly slots: Slot[] = [];
+  /** In the order of the plan's inputs and their columns. */
+  readonly slots: readonly Slot[];
   private readonly plan: BindingPlan;
 
   /** @throws BP_BINDING for list bindings, BP_CONFIG for a missing-value text that is none of the input's type */
   constructor(plan: BindingPlan, rules: TextRules) {
     this.plan = plan;
+    const slots: Slot[] = [];
     for (const [tensor, input] of plan.inputs.entries()) {
       if (input.from.kind === "list") {
         throw new BatchPredictError("BP_BINDING", `model input "${input.input}" is bound to a list, which CSV columns are not`, {
@@ -65,7 +75,7 @@ export class TensorFiller {
       for (const [offset, column] of input.from.columns.entries()) {
         const given = typeof column.missing === "object";
         const fill = missingValue(input.input, input.type, column, rules);
-        this.slots.push({
+        slots.push({
           input: input.input,
           type: input.type,
           column,
@@ -78,6 +88,23 @@ export class TensorFiller {
         });
       }
     }
+    this.slots = slots;
+  }
+
+  tallies(): SlotTallies {
+    return { missing: new Float64Array(this.slots.length), overflow: new Float64Array(this.slots.length) };
+  }
+
+  /** What follows a writer's status other than CELL_OK. @returns false for a cell that its row must be rejected for */
+  settle(s: number, status: CellStatus, text: string, out: TensorArray, at: number, tallies: SlotTallies): boolean {
+    const slot = this.slots[s]!;
+    if (status === CELL_OVERFLOW) tallies.overflow[s]!++;
+    else if (status === CELL_MISSING && slot.fill !== null) {
+      out[at] = slot.fill[0]!;
+      tallies.missing[s]!++;
+    } else if (slot.type === "string" && text === "" && !slot.given) out[at] = "";
+    else return false;
+    return true;
   }
 
   /** @param records all as wide as the header; where `bad` is not empty the tensors are not to be used */
@@ -89,8 +116,7 @@ export class TensorFiller {
       data: allocateTensor(type, rows * rowSize),
     }));
     const bad = new Map<number, BadCell>();
-    const missing = new Float64Array(this.slots.length);
-    const overflow = new Float64Array(this.slots.length);
+    const tallies = this.tallies();
     for (let from = 0; from < rows; from += BLOCK_ROWS) {
       const to = Math.min(rows, from + BLOCK_ROWS);
       for (const [s, slot] of this.slots.entries()) {
@@ -102,20 +128,17 @@ export class TensorFiller {
           const text = records[row]![index]!;
           const status = write(text, out, at);
           if (status === CELL_OK) continue;
-          if (status === CELL_OVERFLOW) overflow[s]!++;
-          else if (status === CELL_MISSING && slot.fill !== null) {
-            out[at] = slot.fill[0]!;
-            missing[s]!++;
-          } else if (slot.type === "string" && text === "" && !slot.given) out[at] = "";
-          else if (!bad.has(row)) bad.set(row, badCell(slot, row, text, status === CELL_MISSING));
+          if (!this.settle(s, status, text, out, at, tallies) && !bad.has(row)) {
+            bad.set(row, badCell(slot, row, text, status === CELL_MISSING));
+          }
         }
       }
     }
-    return { tensors, bad: [...bad.values()], counts: this.countsOf(missing, overflow) };
+    return { tensors, bad: [...bad.values()], counts: this.countsOf(tallies) };
   }
 
   /** A column bound to several inputs counts once. */
-  private countsOf(missing: Float64Array, overflow: Float64Array): ValueCount[] {
+  countsOf({ missing, overflow }: SlotTallies): ValueCount[] {
     const counts = new Map<string, ValueCount>();
     for (const [kind, of] of [["missing", missing] as const, ["overflow", overflow] as const]) {
       for (const [s, slot] of this.slots.entries()) {

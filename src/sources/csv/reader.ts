@@ -61,9 +61,7 @@ class CsvChunkReader implements ChunkReader {
         this.handle = await openInput(file.path);
         this.handleFile = chunk.file;
       }
-      // Chunks are about the same size, so one buffer serves them all.
-      if (this.buffer.length < length) this.buffer = Buffer.allocUnsafeSlow(length + (length >> 3));
-      const bytes = this.buffer.subarray(0, length);
+      const bytes = this.decoder.reserve?.(length) ?? this.ownBuffer(length);
       const read = await readFully(this.handle, bytes, chunk.byteStart);
       if (read < length) throw changedError(file, `it ends at byte ${chunk.byteStart + read}`);
       await checkUnchanged(this.handle, file);
@@ -71,6 +69,12 @@ class CsvChunkReader implements ChunkReader {
     } catch (error) {
       throw inputError(error, file.path);
     }
+  }
+
+  /** Chunks are about the same size, so one buffer serves them all. */
+  private ownBuffer(length: number): Uint8Array {
+    if (this.buffer.length < length) this.buffer = Buffer.allocUnsafeSlow(length + (length >> 3));
+    return this.buffer.subarray(0, length);
   }
 }
 
@@ -84,5 +88,9 @@ export function csvReader(description: SourceDescription, plan: BindingPlan, mak
   return new CsvChunkReader(description, make(description, plan));
 }
 
-export const openCsvReader: OpenReader = async (description, plan) =>
-  csvReader(description, plan, (...given) => new CsvParseDecoder(...given));
+/** The kernel where it knows the dialect, unless it is switched off; else the reference. */
+export const openCsvReader: OpenReader = async (description, plan, options = {}) => {
+  if (options.kernel === false) return csvReader(description, plan, (...given) => new CsvParseDecoder(...given));
+  const { makeKernelDecoder } = await import("./kernel-decoder.ts");
+  return csvReader(description, plan, makeKernelDecoder);
+};

@@ -1,0 +1,447 @@
+/**
+ * AssemblyScript, compiled to WebAssembly: CSV bytes -> columns, in one pass over the input.
+ *
+ * It understands plain records only and says so otherwise: what it does not know it hands back (a cell as an exception, a record by
+ * stopping at its first byte), so that the decoder on csv-parse, which is the reference, decides. Numbers are written only when they
+ * are exactly what the text table gives.
+ *
+ * Memory is laid out by the caller. The byte at `end` must be a newline (sentinel), so loops need no bound of their own.
+ *
+ * Column table: per column two u32: index of its first action, number of actions.
+ * Action, 64 bytes (byte offsets below): kind, destination, stride, flags, missing count, null count, bitmap, width, min, max.
+ * Exception, 16 bytes: row, action, start, end (top bit of end: the cell holds doubled quotes).
+ * Span (kept text), 8 bytes per row: start, end (top bit as above).
+ */
+
+/** Action kinds; the same numbers stand in sources/csv/kernel-layout.ts. */
+const FLOAT32: u32 = 1;
+const FLOAT64: u32 = 2;
+const INTEGER: u32 = 3;
+const BOOL: u32 = 4;
+const KEEP_INT64: u32 = 5;
+const KEEP_FLOAT64: u32 = 6;
+const KEEP_TEXT: u32 = 7;
+const EXCEPTION: u32 = 8;
+
+/** Action flags. */
+const EMPTY_IS_NAN: u32 = 1;
+const EMPTY_IS_NULL: u32 = 2;
+/** Text that may be one of the null values: shorter or equal to `width` bytes, the caller looks. */
+const CHECK_NULLS: u32 = 4;
+
+const A_KIND: usize = 0;
+const A_DEST: usize = 4;
+const A_STRIDE: usize = 8;
+const A_FLAGS: usize = 12;
+const A_MISSING: usize = 16;
+const A_NULLS: usize = 20;
+const A_BITMAP: usize = 24;
+const A_WIDTH: usize = 28;
+const A_MIN: usize = 32;
+const A_MAX: usize = 40;
+const ACTION_BYTES: usize = 64;
+const DOUBLED: u32 = 0x80000000;
+
+/** Why parsing stopped. */
+const DONE: i32 = 0;
+const ODD_RECORD: i32 = 1;
+const FULL: i32 = 2;
+
+const MINUS: u32 = 45;
+const PLUS: u32 = 43;
+const DOT: u32 = 46;
+const CR: u32 = 13;
+
+/** Largest integer below which every one is a double. */
+const EXACT: u64 = 9007199254740992;
+const MAX_POWER: i32 = 22;
+
+/** Results of a call, read by the caller. */
+export let rows: u32 = 0;
+export let lines: u32 = 0;
+export let exceptions: u32 = 0;
+/** Where it stopped: the first byte of the record it does not know. */
+export let position: u32 = 0;
+
+/** Results of scanNumber. */
+let mantissa: u64 = 0;
+let power: i32 = 0;
+let negative: bool = false;
+
+// @ts-ignore: decorator
+@inline
+function powerOfTen(exponent: i32): f64 {
+  return load<f64>(POWERS + ((<usize>exponent) << 3));
+}
+
+const POWERS: usize = memory.data<f64>([
+  1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+]);
+
+/**
+ * Reads `[+-]?(d+(.d*)?|.d+)([eE][+-]?d+)?` into mantissa, power, negative.
+ * @returns the byte after the number, or 0 when there is none that fits 19 digits
+ */
+// @ts-ignore: decorator
+@inline
+function scanNumber(start: usize): usize {
+  let p = start;
+  let c: u32 = load<u8>(p);
+  negative = c == MINUS;
+  if (negative || c == PLUS) c = load<u8>(++p);
+  let m: u64 = 0;
+  const intStart = p;
+  let d: u32 = c - 48;
+  while (d < 10) {
+    m = m * 10 + d;
+    d = <u32>load<u8>(++p) - 48;
+  }
+  let digits: usize = p - intStart;
+  let e: i32 = 0;
+  if (d + 48 == DOT) {
+    const fracStart = ++p;
+    d = <u32>load<u8>(p) - 48;
+    while (d < 10) {
+      m = m * 10 + d;
+      d = <u32>load<u8>(++p) - 48;
+    }
+    const frac = p - fracStart;
+    digits += frac;
+    e = -(<i32>frac);
+  }
+  // 20 digits may overflow the mantissa; without any there is no number.
+  if (digits == 0 || digits > 19) return 0;
+  c = d + 48;
+  if ((c | 32) == 101) {
+    c = load<u8>(++p);
+    const minus = c == MINUS;
+    if (minus || c == PLUS) c = load<u8>(++p);
+    const expStart = p;
+    let x: i32 = 0;
+    d = c - 48;
+    while (d < 10) {
+      x = x * 10 + d;
+      d = <u32>load<u8>(++p) - 48;
+    }
+    const expDigits = p - expStart;
+    if (expDigits == 0 || expDigits > 4) return 0;
+    e += minus ? -x : x;
+  }
+  mantissa = m;
+  power = e;
+  return p;
+}
+
+/** The double nearest to the scanned number, when one correctly rounded operation gives it. */
+// @ts-ignore: decorator
+@inline
+function isExact(): bool {
+  return mantissa <= EXACT && power <= MAX_POWER && power >= -MAX_POWER;
+}
+
+// @ts-ignore: decorator
+@inline
+function scaled(): f64 {
+  const m = <f64>mantissa;
+  const value = power < 0 ? m / powerOfTen(-power) : m * powerOfTen(power);
+  return negative ? -value : value;
+}
+
+/** Distance of a double from the middle between two neighbouring float32, in units of its last place. */
+// @ts-ignore: decorator
+@inline
+function isNearTie(value: f64, slack: i64): bool {
+  const low = <i64>(reinterpret<u64>(value) & 0x1fffffff) - 0x10000000;
+  return low <= slack && low >= -slack;
+}
+
+/** @returns whether the scanned number was written as the nearest float32 */
+// @ts-ignore: decorator
+@inline
+function storeFloat32(at: usize): bool {
+  if (power > MAX_POWER || power < -MAX_POWER) return false;
+  const value = scaled();
+  const size = Math.abs(value);
+  // Beyond the normal range a float32 has fewer digits (or none): left to the slow way, as are numbers next to a tie, where the
+  // error of the double (at most 2 units when the mantissa is not exact) could change the rounding.
+  if (size != 0 && (size < 1.1754943508222875e-38 || size > 3.4028234663852886e38)) return false;
+  if (isNearTie(value, mantissa <= EXACT ? 0 : 8)) return false;
+  store<f32>(at, <f32>value);
+  return true;
+}
+
+/** Digits only, at most 18, so that no int64 overflows. @returns the byte after it, or 0 */
+// @ts-ignore: decorator
+@inline
+function scanInteger(start: usize, canonical: bool): usize {
+  let p = start;
+  let c: u32 = load<u8>(p);
+  negative = c == MINUS;
+  if (negative || (c == PLUS && !canonical)) c = load<u8>(++p);
+  const first = p;
+  let m: u64 = 0;
+  let d: u32 = c - 48;
+  while (d < 10) {
+    m = m * 10 + d;
+    d = <u32>load<u8>(++p) - 48;
+  }
+  const digits = p - first;
+  if (digits == 0 || digits > 18) return 0;
+  if (canonical && load<u8>(first) == 48 && (digits > 1 || negative)) return 0;
+  mantissa = m;
+  return p;
+}
+
+// @ts-ignore: decorator
+@inline
+function storeInteger(at: usize, width: u32, value: i64): void {
+  if (width == 8) store<i64>(at, value);
+  else if (width == 4) store<i32>(at, <i32>value);
+  else if (width == 2) store<i16>(at, <i16>value);
+  else store<i8>(at, <i8>value);
+}
+
+/** Tries one action on the cell at `start`; its content must end exactly where the number ends. @returns the byte after it, or 0 */
+// @ts-ignore: decorator
+@inline
+function act(action: usize, kind: u32, row: u32, start: usize): usize {
+  const at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
+  if (kind == FLOAT32) {
+    const p = scanNumber(start);
+    return p != 0 && storeFloat32(at) ? p : 0;
+  }
+  if (kind == FLOAT64 || kind == KEEP_FLOAT64) {
+    const p = scanNumber(start);
+    if (p == 0 || !isExact()) return 0;
+    store<f64>(at, scaled());
+    return p;
+  }
+  if (kind == KEEP_INT64 || kind == INTEGER) {
+    const p = scanInteger(start, kind == KEEP_INT64);
+    if (p == 0) return 0;
+    const value = negative ? -(<i64>mantissa) : <i64>mantissa;
+    if (kind == INTEGER && (value < load<i64>(action, A_MIN) || value > load<i64>(action, A_MAX))) return 0;
+    storeInteger(at, kind == INTEGER ? load<u32>(action, A_WIDTH) : 8, value);
+    return p;
+  }
+  if (kind == BOOL) {
+    const c: u32 = load<u8>(start);
+    if (c != 48 && c != 49) return 0;
+    store<u8>(at, <u8>(c - 48));
+    return start + 1;
+  }
+  return 0;
+}
+
+/** An empty cell, where the action knows what that means. */
+// @ts-ignore: decorator
+@inline
+function actEmpty(action: usize, kind: u32, row: u32): bool {
+  const flags = load<u32>(action, A_FLAGS);
+  const at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
+  if (flags & EMPTY_IS_NAN) {
+    if (kind == FLOAT32) store<f32>(at, NaN);
+    else store<f64>(at, NaN);
+    store<u32>(action, load<u32>(action, A_MISSING) + 1, A_MISSING);
+    return true;
+  }
+  if (flags & EMPTY_IS_NULL) {
+    if (kind == KEEP_TEXT) store<u64>(at, 0);
+    else store<i64>(at, 0);
+    const byte = <usize>load<u32>(action, A_BITMAP) + <usize>(row >> 3);
+    store<u8>(byte, load<u8>(byte) & ~(<u8>1 << <u8>(row & 7)));
+    store<u32>(action, load<u32>(action, A_NULLS) + 1, A_NULLS);
+    return true;
+  }
+  return false;
+}
+
+/**
+ * @param input first byte of a record
+ * @param end after the last byte; holds a newline
+ * @param columns column table; `actions` action table
+ * @param count columns of every record
+ * @param maxRows room of every destination
+ * @param exceptionsAt room for `maxExceptions`
+ * @param quote -1: none; its escape is itself
+ */
+export function parse(
+  input: usize,
+  end: usize,
+  columns: usize,
+  actions: usize,
+  count: u32,
+  maxRows: u32,
+  exceptionsAt: usize,
+  maxExceptions: u32,
+  delimiter: u32,
+  quote: u32,
+  newline: u32,
+): i32 {
+  let p = input;
+  let row: u32 = 0;
+  let lineCount: u32 = 0;
+  let raised: u32 = 0;
+  const crlf = newline == 10;
+  const lastColumn = count - 1;
+  let stop: i32 = DONE;
+  let record = p;
+
+  while (p < end) {
+    record = p;
+    const head: u32 = load<u8>(p);
+    if (head == newline) {
+      p++;
+      lineCount++;
+      continue;
+    }
+    if (crlf && head == CR && <u32>load<u8>(p + 1) == newline) {
+      p += 2;
+      lineCount++;
+      continue;
+    }
+    if (row >= maxRows) {
+      stop = FULL;
+      break;
+    }
+    let entry = columns;
+    for (let column: u32 = 0; column < count; column++, entry += 8) {
+      const actionCount = load<u32>(entry, 4);
+      const first: u32 = load<u8>(p);
+      let cellStart = p;
+      let cellEnd: usize = 0;
+      let doubled: u32 = 0;
+      let done = false;
+
+      if (first == quote) {
+        cellStart = ++p;
+        for (;;) {
+          const c: u32 = load<u8>(p);
+          if (c == quote) {
+            if (<u32>load<u8>(p + 1) == quote && p + 1 < end) {
+              doubled = DOUBLED;
+              p += 2;
+              continue;
+            }
+            break;
+          }
+          if (c == newline) {
+            if (p >= end) {
+              stop = ODD_RECORD;
+              break;
+            }
+            lineCount++;
+          }
+          p++;
+        }
+        if (stop != DONE) break;
+        cellEnd = p++;
+      } else if (actionCount == 1) {
+        const action = actions + <usize>load<u32>(entry) * ACTION_BYTES;
+        const kind = load<u32>(action, A_KIND);
+        if (kind <= KEEP_FLOAT64) {
+          const after = act(action, kind, row, p);
+          if (after != 0) {
+            const c: u32 = load<u8>(after);
+            if (c == delimiter || c == newline || (c == CR && crlf && <u32>load<u8>(after + 1) == newline)) {
+              p = after;
+              done = true;
+            }
+          }
+        }
+      }
+
+      if (!done) {
+        if (cellEnd == 0) {
+          let c: u32 = load<u8>(p);
+          while (c != delimiter && c != newline) c = load<u8>(++p);
+          cellEnd = crlf && c == newline && p < end && p > cellStart && <u32>load<u8>(p - 1) == CR ? p - 1 : p;
+          // The newline at `end` is ours; a CR before it is the file's last byte and belongs to the cell.
+        }
+        for (let a: u32 = 0; a < actionCount; a++) {
+          const index = load<u32>(entry) + a;
+          const action = actions + <usize>index * ACTION_BYTES;
+          const kind = load<u32>(action, A_KIND);
+          if (cellEnd == cellStart && actEmpty(action, kind, row)) continue;
+          if (kind == KEEP_TEXT) {
+            const at = <usize>load<u32>(action, A_DEST) + ((<usize>row) << 3);
+            store<u32>(at, <u32>cellStart);
+            store<u32>(at, <u32>cellEnd | doubled, 4);
+            if (!(load<u32>(action, A_FLAGS) & CHECK_NULLS) || cellEnd - cellStart > <usize>load<u32>(action, A_WIDTH)) continue;
+          } else if (kind != EXCEPTION && doubled == 0 && act(action, kind, row, cellStart) == cellEnd) continue;
+          if (raised == maxExceptions) {
+            stop = FULL;
+            break;
+          }
+          const slot = exceptionsAt + ((<usize>raised) << 4);
+          store<u32>(slot, row);
+          store<u32>(slot, index, 4);
+          store<u32>(slot, <u32>cellStart, 8);
+          store<u32>(slot, <u32>cellEnd | doubled, 12);
+          raised++;
+        }
+        if (stop != DONE) break;
+      }
+
+      const c: u32 = load<u8>(p);
+      if (column < lastColumn) {
+        if (c != delimiter || p >= end) {
+          stop = ODD_RECORD;
+          break;
+        }
+        p++;
+      } else if (c == newline) {
+        if (p < end) lineCount++;
+        p++;
+      } else if (c == CR && crlf && <u32>load<u8>(p + 1) == newline && p + 1 < end) {
+        lineCount++;
+        p += 2;
+      } else {
+        stop = ODD_RECORD;
+        break;
+      }
+    }
+    if (stop != DONE) break;
+    row++;
+  }
+  rows = row;
+  lines = lineCount;
+  exceptions = raised;
+  position = <u32>(stop == DONE ? end : record);
+  return stop;
+}
+
+/**
+ * Kept text of one action: spans -> contiguous bytes and Arrow offsets, doubled quotes made single.
+ * @param offsets room for rowCount + 1 i32
+ * @returns bytes written to `target`
+ */
+export function gather(spans: usize, rowCount: u32, target: usize, offsets: usize, quote: u32): u32 {
+  let to = target;
+  store<u32>(offsets, 0);
+  for (let row: u32 = 0; row < rowCount; row++) {
+    const start = <usize>load<u32>(spans + ((<usize>row) << 3));
+    const rawEnd = load<u32>(spans + ((<usize>row) << 3), 4);
+    const end = <usize>(rawEnd & ~DOUBLED);
+    if (rawEnd & DOUBLED) {
+      for (let p = start; p < end; p++) {
+        const c: u32 = load<u8>(p);
+        store<u8>(to++, <u8>c);
+        if (c == quote) p++;
+      }
+    } else {
+      const size = end - start;
+      if (size <= 16) {
+        for (let i: usize = 0; i < size; i++) store<u8>(to + i, load<u8>(start + i));
+      } else memory.copy(to, start, size);
+      to += size;
+    }
+    store<u32>(offsets + ((<usize>(row + 1)) << 2), <u32>(to - target));
+  }
+  return <u32>(to - target);
+}
+
+/** First byte that the caller may lay out. */
+export function heapBase(): usize {
+  return __heap_base;
+}
