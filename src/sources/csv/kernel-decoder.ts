@@ -18,6 +18,7 @@ import type { CsvDecoder, MakeCsvDecoder } from "./decoder.ts";
 import { type SlotTallies, TensorFiller } from "./fill-tensors.ts";
 import {
   ACTION_BYTES,
+  COLUMN_BYTES,
   DOUBLED,
   EXCEPTION_BYTES,
   type KernelAction,
@@ -75,7 +76,7 @@ class KernelDecoder implements CsvDecoder {
     this.nulls = new Set(description.dialect!.nullValues);
     this.width = description.columns.length;
     this.columnTable = align(this.kernel.heapBase());
-    this.actionTable = align(this.columnTable + this.width * 8);
+    this.actionTable = align(this.columnTable + this.width * COLUMN_BYTES);
     this.input = align(this.actionTable + known.actions.length * ACTION_BYTES);
     this.need(this.input);
     this.writeColumnTable();
@@ -159,13 +160,25 @@ class KernelDecoder implements CsvDecoder {
   }
 
   private writeColumnTable(): void {
-    const table = new Uint32Array(this.kernel.memory.buffer, this.columnTable, this.width * 2);
+    const table = new Uint32Array(this.kernel.memory.buffer, this.columnTable, (this.width * COLUMN_BYTES) / 4);
     const order = this.known.actions;
-    for (let column = 0; column < this.width; column++) {
+    let run = 0;
+    for (let column = this.width - 1; column >= 0; column--) {
       const first = order.findIndex((action) => action.column === column);
-      table[column * 2] = Math.max(0, first);
-      table[column * 2 + 1] = order.filter((action) => action.column === column).length;
+      const count = order.filter((action) => action.column === column).length;
+      const own = order[first];
+      const next = order[first + 1];
+      const joins = count === 1 && next?.column === column + 1 && this.areNeighbours(own!, next);
+      run = count === 1 && own!.kind === KIND.float32 ? (joins ? run + 1 : 1) : 0;
+      table.set([Math.max(0, first), count, run], (column * COLUMN_BYTES) / 4);
     }
+  }
+
+  /** Both fill elements of one tensor, the second right behind the first. */
+  private areNeighbours(own: KernelAction, next: KernelAction): boolean {
+    if (own.kind !== KIND.float32 || next.kind !== KIND.float32) return false;
+    const [left, right] = [this.filler.slots[own.slot!]!, this.filler.slots[next.slot!]!];
+    return left.tensor === right.tensor && left.offset + 1 === right.offset;
   }
 
   private writeActions(layout: Layout, memory: Buffer): void {
