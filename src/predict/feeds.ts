@@ -26,12 +26,16 @@ export class FeedBuilder {
   /**
    * Feeds of rows [rowStart, rowEnd).
    * @param padTo rows the call must have (fixed batch dimension); the last row is repeated to fill it
+   * @param companion a row of the chunk to repeat instead
    */
-  build(decoded: DecodedChunk, rowStart: number, rowEnd: number, padTo: number): Feeds {
+  build(decoded: DecodedChunk, rowStart: number, rowEnd: number, padTo: number, companion = rowEnd - 1): Feeds {
     const feeds: Feeds = {};
     this.#plan.inputs.forEach((binding, at) => {
-      const data = slice(decoded.tensors[at]!.data, rowStart * binding.rowSize, rowEnd * binding.rowSize);
-      const padded = padTo > rowEnd - rowStart ? pad(data, binding, rowEnd - rowStart, padTo) : data;
+      const { data: all } = decoded.tensors[at]!;
+      const { rowSize } = binding;
+      const data = slice(all, rowStart * rowSize, rowEnd * rowSize);
+      const filler = slice(all, companion * rowSize, (companion + 1) * rowSize);
+      const padded = padTo > rowEnd - rowStart ? pad(data, filler, binding, padTo) : data;
       feeds[binding.input] = { type: binding.type, dims: [padTo, ...binding.rowShape], data: padded };
     });
     for (const { binding, data } of this.#constants) {
@@ -68,12 +72,10 @@ function slice(data: TensorArray, start: number, end: number): TensorArray {
   return Array.isArray(data) ? data.slice(start, end) : data.subarray(start, end);
 }
 
-function pad(data: TensorArray, binding: InputBinding, rows: number, padTo: number): TensorArray {
-  const { type, rowSize } = binding;
+function pad(data: TensorArray, filler: TensorArray, { type, rowSize }: InputBinding, padTo: number): TensorArray {
   const padded = allocateTensor(type, padTo * rowSize);
   copyInto(padded, data, 0);
-  const last = slice(data, (rows - 1) * rowSize, rows * rowSize);
-  for (let row = rows; row < padTo; row++) copyInto(padded, last, row * rowSize);
+  for (let at = data.length; at < padded.length; at += rowSize) copyInto(padded, filler, at);
   return padded;
 }
 

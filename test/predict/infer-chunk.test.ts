@@ -107,6 +107,44 @@ describe("a chunk", () => {
     expect([...outputs[0]!]).toEqual([0, 3, 6, 9, 12, 15, 18, 21]);
   });
 
+  describe("whose poisoned rows fail only in company, and give a meaningless number alone", () => {
+    const inCompany = (bad: number, rows: number): boolean => bad > 0 && bad < rows;
+    const neighbourless = fc.array(fc.boolean(), { maxLength: 80 }).map((flags) => {
+      const poisoned = flags.flatMap((flag, row) => (flag ? [2 * row] : []));
+      return { poisoned, rows: 2 * flags.length };
+    });
+
+    it("loses exactly these rows, too", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          neighbourless,
+          fc.integer({ min: 2, max: 32 }),
+          fc.boolean(),
+          async ({ poisoned, rows }, batch, fixed) => {
+            // Behind them stands a batch without a poisoned row: it shows that company as such is no reason to fail.
+            const all = Math.ceil(rows / batch) * batch + batch;
+            const given = { batchSize: batch, fixedBatch: fixed ? batch : null };
+            const { outputs, failed } = await infer(new SumRunner(poisoned, inCompany), all, given);
+            expect(failed.map(({ row }) => row)).toEqual(poisoned);
+            for (const { reject } of failed) expect(reject.actual).toMatch(/^row \d+ is poisoned$/);
+            for (let row = 0; row < all; row++) if (!poisoned.includes(row)) expect(outputs[0]![row]).toBe(3 * row);
+            const [first] = poisoned;
+            if (first === undefined) return;
+            const failing = await infer(new SumRunner(poisoned, inCompany), all, { ...given, onError: "fail" });
+            expect(failing.failed.map(({ row }) => row)).toEqual([first]);
+          },
+        ),
+        { numRuns: 100 },
+      );
+    });
+
+    it("blames nobody where every run of more than one row fails", async () => {
+      const { failed, outputs } = await infer(new SumRunner([], (_bad, rows) => rows > 1), 8, {});
+      expect(failed).toEqual([]);
+      expect([...outputs[0]!]).toEqual([0, 3, 6, 9, 12, 15, 18, 21]);
+    });
+  });
+
   it("that fails everywhere is given up after a bounded number of calls", async () => {
     const runner = new SumRunner(Array.from({ length: 200 }, (_, row) => row));
     const error = await failure(infer(runner, 200, { batchSize: 64, maxExtraRuns: 50 }));

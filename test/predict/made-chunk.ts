@@ -37,9 +37,12 @@ export function decoded(rows: number, tensors: TensorData[]): DecodedChunk {
 export class SumRunner implements Runner {
   readonly calls: number[][] = [];
   readonly #poisoned: ReadonlySet<number>;
+  readonly #fails: (bad: number, rows: number) => boolean;
 
-  constructor(poisoned: Iterable<number> = []) {
+  /** @param fails whether a call of `rows` rows fails that holds `bad` poisoned ones; default: it always does */
+  constructor(poisoned: Iterable<number> = [], fails: (bad: number, rows: number) => boolean = (bad) => bad > 0) {
     this.#poisoned = new Set(poisoned);
+    this.#fails = fails;
   }
 
   async run(feeds: Feeds, outputs: string[]): Promise<Record<string, Feed>> {
@@ -49,8 +52,10 @@ export class SumRunner implements Runner {
     if (type !== "float64" || dims[1] !== WIDTH || values.length !== rows * WIDTH) throw new Error("the feed contradicts itself");
     const held = Array.from({ length: rows }, (_, row) => values[row * WIDTH]!);
     this.calls.push(held);
-    const bad = held.find((row) => this.#poisoned.has(row));
-    if (bad !== undefined) throw new BatchPredictError("BP_INFERENCE", "the model failed", { actual: `row ${bad} is poisoned` });
+    const bad = held.filter((row) => this.#poisoned.has(row));
+    if (this.#fails(bad.length, rows)) {
+      throw new BatchPredictError("BP_INFERENCE", "the model failed", { actual: `row ${bad[0]} is poisoned` });
+    }
     const sums = Float64Array.from({ length: rows }, (_, row) => values[row * WIDTH]! + values[row * WIDTH + 1]!);
     const pairs = Float64Array.from({ length: 2 * rows }, (_, at) => (at % 2 === 0 ? sums[at >> 1]! : held[at >> 1]!));
     const all: Record<string, Feed> = {
