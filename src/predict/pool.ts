@@ -21,8 +21,10 @@ class WorkerSlot {
   readonly exited: Promise<void>;
 
   constructor(entry: URL) {
-    this.#thread = new Worker(entry);
+    // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
+    this.#thread = new Worker(entry, { execArgv: [] });
     this.#thread.on("message", (message: FromWorker) => this.#settle(message));
+    this.#thread.on("messageerror", (error) => this.#die(error));
     this.#thread.on("error", (error) => this.#die(error));
     this.exited = new Promise((resolve) => {
       this.#thread.on("exit", (code) => {
