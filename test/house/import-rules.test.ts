@@ -11,6 +11,8 @@ const HEIGHT: Record<string, number> = {
   core: 0,
   values: 1,
   formats: 1,
+  // AssemblyScript, compiled on its own: imports nothing of ours.
+  kernels: 0,
   config: 2,
   model: 2,
   binding: 2,
@@ -27,7 +29,7 @@ const HEIGHT: Record<string, number> = {
 const HOMES: Record<string, string[]> = {
   "onnxruntime-node": ["model"],
   "better-sqlite3": ["sinks", "cli"],
-  "csv-parse": ["sources"],
+  "csv-parse": ["sources", "sinks"],
   "parquet-wasm": ["sources", "sinks", "formats", "cli"],
   commander: ["cli"],
   "node-cron": ["config"],

@@ -139,3 +139,20 @@ export function keptTextType(kept: KeptColumn, description: SourceDescription): 
   const proven = description.columns[kept.index]!.keptType;
   return proven === "source" ? "utf8" : proven;
 }
+
+/** Bytes of one element in the kernel's memory; 0 for tensors that live outside of it. */
+export const ELEMENT_BYTES: Record<TensorType, number> = {
+  float32: 4,
+  float64: 8,
+  float16: 0,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  bool: 1,
+  string: 0,
+};
