@@ -1,0 +1,254 @@
+/** The loop between chunks, workers and sink, with parts whose timing the test decides. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Chunk } from "../../src/core/chunk.ts";
+import { BatchPredictError } from "../../src/core/errors.ts";
+import type { SinkBatch } from "../../src/core/sink.ts";
+import type { ChunkResult } from "../../src/predict/protocol.ts";
+import { type Executed, type ExecutorParts, execute } from "../../src/run/executor.ts";
+import { accountingOf, chunk, type Limits, result } from "./made-results.ts";
+
+interface Made {
+  chunks: number;
+  rowsPerChunk?: number;
+  /** Planning fails instead of giving this chunk. */
+  planFailsAt?: number;
+  /** Chunks whose prediction fails. */
+  fails?: number[];
+  sinkFailsAt?: number;
+  /** Bad rows by chunk. */
+  bad?: Record<number, number[]>;
+  limits?: Partial<Limits>;
+  maxInFlight?: number;
+  shard?: ExecutorParts["shard"];
+  /** Delays predictions and writes; default: done at once. */
+  later?<T>(promise: Promise<T>, what: string): Promise<T>;
+  onPredict?(index: number): void;
+}
+
+class Workshop {
+  readonly written: { index: number; rows: number; rowBase: number }[] = [];
+  readonly rejects: number[] = [];
+  readonly predicted: number[] = [];
+  readonly counted: number[] = [];
+  planned = 0;
+  inFlight = 0;
+  mostInFlight = 0;
+  writing = 0;
+  mostWriting = 0;
+  returned = false;
+  advanced = 0;
+  readonly controller = new AbortController();
+  readonly parts: ExecutorParts;
+
+  constructor(made: Made) {
+    const { rowsPerChunk = 10, later = (promise) => promise } = made;
+    const accounting = accountingOf(made.limits);
+    this.parts = {
+      chunks: this.#chunks(made),
+      predict: (given) => {
+        this.inFlight++;
+        this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
+        this.predicted.push(given.index);
+        made.onPredict?.(given.index);
+        return later(this.#predict(given, made, rowsPerChunk), `predict ${given.index}`).finally(() => this.inFlight--);
+      },
+      count: (given) => {
+        this.counted.push(given.index);
+        return later(Promise.resolve({ rows: rowsPerChunk, lines: rowsPerChunk }), `count ${given.index}`);
+      },
+      maxInFlight: made.maxInFlight ?? 4,
+      write: (batch) => {
+        this.writing++;
+        this.mostWriting = Math.max(this.mostWriting, this.writing);
+        return later(this.#write(batch, made), "write").finally(() => this.writing--);
+      },
+      accounting,
+      rowColumn: null,
+      shard: made.shard ?? null,
+      signal: this.controller.signal,
+      host: { nowMs: () => 0 },
+      onAdvance: () => this.advanced++,
+    };
+  }
+
+  async *#chunks({ chunks, planFailsAt }: Made): AsyncGenerator<Chunk> {
+    try {
+      for (let index = 0; index < chunks; index++) {
+        if (index === planFailsAt) throw new BatchPredictError("BP_INPUT_FORMAT", `planning fails at ${index}`);
+        this.planned++;
+        yield chunk(index);
+      }
+    } finally {
+      this.returned = true;
+    }
+  }
+
+  async #predict({ index }: Chunk, { fails = [], bad = {} }: Made, rows: number): Promise<ChunkResult> {
+    if (fails.includes(index)) throw new BatchPredictError("BP_INFERENCE", `chunk ${index} fails`);
+    return result(index, rows, bad[index] ?? [], { ipc: Uint8Array.of(index) });
+  }
+
+  async #write(batch: SinkBatch, { sinkFailsAt }: Made): Promise<void> {
+    const index = batch.ipc[0]!;
+    this.written.push({ index, rows: batch.rowEnd - batch.rowStart, rowBase: batch.rowBase });
+    this.rejects.push(...batch.rejects.map((one) => one.row));
+    if (index === sinkFailsAt) throw new BatchPredictError("BP_DISK_FULL", `no space at ${index}`);
+  }
+
+  run(): Promise<Executed> {
+    return execute(this.parts);
+  }
+
+  async failed(): Promise<BatchPredictError> {
+    return this.run().then(
+      () => expect.fail("nothing was thrown"),
+      (error: unknown) => error as BatchPredictError,
+    );
+  }
+
+  /** Nothing may go on behind the caller's back. */
+  expectIdle(): void {
+    expect(this.inFlight).toBe(0);
+    expect(this.writing).toBe(0);
+    expect(this.returned).toBe(true);
+  }
+}
+
+const upTo = (end: number): number[] => Array.from({ length: end }, (_, index) => index);
+const indexes = (workshop: Workshop): number[] => workshop.written.map(({ index }) => index);
+
+describe("the executor", () => {
+  it("writes in input order and within its bounds, whenever predictions and writes are done", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.integer({ min: 0, max: 14 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (scheduler, chunks, maxInFlight) => {
+          const workshop = new Workshop({ chunks, maxInFlight, later: (promise, what) => scheduler.schedule(promise, what) });
+          const run = workshop.run();
+          await scheduler.waitFor(run);
+          expect((await run).chunks).toBe(chunks);
+          expect(indexes(workshop)).toEqual(upTo(chunks));
+          expect(workshop.written.map(({ rowBase }) => rowBase)).toEqual(upTo(chunks).map((index) => index * 10));
+          expect(workshop.mostInFlight).toBeLessThanOrEqual(maxInFlight);
+          expect(workshop.mostWriting).toBeLessThanOrEqual(4);
+          expect(workshop.advanced).toBe(chunks);
+          expect(workshop.parts.accounting.totals.read).toBe(chunks * 10);
+          workshop.expectIdle();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("throws the first error in input order, whichever thread was first, after writing all before it", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.uniqueArray(fc.nat(9), { minLength: 1, maxLength: 4 }),
+        fc.option(fc.nat(9)),
+        async (scheduler, fails, planFailsAt) => {
+          const workshop = new Workshop({
+            chunks: 10,
+            fails,
+            ...(planFailsAt === null ? {} : { planFailsAt }),
+            later: (promise, what) => scheduler.schedule(promise, what),
+          });
+          const failed = workshop.failed();
+          await scheduler.waitFor(failed);
+          const first = Math.min(...fails, planFailsAt ?? Number.POSITIVE_INFINITY);
+          const message = first === planFailsAt ? `planning fails at ${first}` : `chunk ${first} fails`;
+          expect((await failed).message).toBe(message);
+          expect(indexes(workshop)).toEqual(upTo(first));
+          workshop.expectIdle();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("throws a bad row of an earlier chunk rather than the failure of a later one", async () => {
+    const workshop = new Workshop({ chunks: 10, bad: { 2: [4] }, fails: [3], limits: { onError: "fail" } });
+    const error = await workshop.failed();
+    expect(error.details.where).toMatchObject({ row: 24 });
+    expect(indexes(workshop)).toEqual([0, 1]);
+    workshop.expectIdle();
+  });
+
+  it("stops for a sink that fails, with the sink's error", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.nat(9), async (scheduler, sinkFailsAt) => {
+        const workshop = new Workshop({ chunks: 200, sinkFailsAt, later: (promise, what) => scheduler.schedule(promise, what) });
+        const failed = workshop.failed();
+        await scheduler.waitFor(failed);
+        expect(await failed).toMatchObject({ code: "BP_DISK_FULL", message: `no space at ${sinkFailsAt}` });
+        expect(workshop.written.length).toBeLessThanOrEqual(sinkFailsAt + 5);
+        workshop.expectIdle();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("notices a sink that fails at the very last write", async () => {
+    expect(await new Workshop({ chunks: 3, sinkFailsAt: 2 }).failed()).toMatchObject({ code: "BP_DISK_FULL" });
+  });
+
+  it("after an abort hands out nothing more, throws nothing, and returns when all that ran is done", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.nat(20), async (scheduler, abortAt) => {
+        const workshop: Workshop = new Workshop({
+          chunks: 50,
+          later: (promise, what) => scheduler.schedule(promise, what),
+          onPredict: (index) => {
+            if (index === abortAt) workshop.controller.abort();
+          },
+        });
+        const run = workshop.run();
+        await scheduler.waitFor(run);
+        await run;
+        expect(Math.max(...workshop.predicted)).toBe(abortAt);
+        expect(indexes(workshop)).toEqual(upTo(workshop.written.length));
+        expect(workshop.written.length).toBeLessThanOrEqual(abortAt);
+        workshop.expectIdle();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("does nothing when it was aborted before it began", async () => {
+    const workshop = new Workshop({ chunks: 5 });
+    workshop.controller.abort();
+    await workshop.run();
+    expect(workshop.predicted).toEqual([]);
+  });
+
+  it("reads no further than --limit needs", async () => {
+    const workshop = new Workshop({ chunks: 1000, limits: { limit: 25 }, maxInFlight: 3 });
+    await workshop.run();
+    expect(workshop.written.map(({ rows }) => rows)).toEqual([10, 10, 5]);
+    expect(workshop.planned).toBeLessThanOrEqual(6);
+    workshop.expectIdle();
+  });
+
+  it("predicts the chunks of its shard and counts the others, so that rows keep their numbers", async () => {
+    const seen: number[] = [];
+    for (const index of [1, 2, 3]) {
+      const workshop = new Workshop({ chunks: 8, shard: { index, count: 3 } });
+      await workshop.run();
+      expect(workshop.predicted).toEqual(upTo(8).filter((at) => at % 3 === index - 1));
+      expect(workshop.counted).toEqual(upTo(8).filter((at) => at % 3 !== index - 1));
+      for (const { index: at, rowBase } of workshop.written) expect(rowBase).toBe(at * 10);
+      seen.push(...indexes(workshop));
+    }
+    expect(seen.sort((a, b) => a - b)).toEqual(upTo(8));
+  });
+
+  it("hands rejects to the sink with the batch they belong to", async () => {
+    const workshop = new Workshop({ chunks: 3, bad: { 1: [0, 9] } });
+    await workshop.run();
+    expect(workshop.rejects).toEqual([10, 19]);
+    expect(workshop.written.map(({ rows }) => rows)).toEqual([10, 8, 10]);
+  });
+});
