@@ -4,6 +4,7 @@
  * others, and without losing what a decoder might not know: so only the flatbuffer's vector of fields is rewritten in place.
  * Source: Arrow format/Message.fbs and Schema.fbs; FlatBuffers internals (tables, vtables, vectors of offsets).
  */
+import { BatchPredictError } from "../core/errors.ts";
 export const ARROW_SCHEMA_KEY = "ARROW:schema";
 
 /** Slots of Message.header and Schema.fields in their vtables. */
@@ -32,16 +33,16 @@ export function pruneArrowSchema(base64: string, columns: readonly number[], tot
       view.setUint32(slot(k), slot(column) + view.getUint32(slot(column), true) - slot(k), true);
     return bytes.toString("base64");
   } catch (error) {
-    if (error instanceof RangeError) return null;
+    if (error instanceof RangeError || error instanceof BatchPredictError) return null;
     throw error;
   }
 }
 
-/** Position of the table or vector that field `slot` of a table refers to. @throws RangeError */
+/** Position of the table or vector that field `slot` of a table refers to. @throws RangeError outside of the bytes, BP_INPUT_FORMAT for an absent field */
 function follow(view: DataView, table: number, slot: number): number {
   const vtable = table - view.getInt32(table, true);
   const entry = vtable + 4 + 2 * slot;
   const offset = entry + 2 <= vtable + view.getUint16(vtable, true) ? view.getUint16(entry, true) : 0;
-  if (offset === 0) throw new RangeError("absent field");
+  if (offset === 0) throw new BatchPredictError("BP_INPUT_FORMAT", "a Parquet file holds an Arrow schema that lacks a field");
   return table + offset + view.getUint32(table + offset, true);
 }
