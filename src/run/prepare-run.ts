@@ -10,7 +10,7 @@ import { BatchPredictError } from "../core/errors.ts";
 import type { Host } from "../core/host.ts";
 import type { ModelSignature } from "../core/model-signature.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
-import type { ResolvedRun } from "../core/settings.ts";
+import type { ResolvedRun, RunSettings } from "../core/settings.ts";
 import type { Source } from "../core/source.ts";
 import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
@@ -82,7 +82,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     }
     const keptNames = binding.plan.keep.map((column) => column.name);
     const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
-    const chunks = prepend(first, iterator, description.format === "csv");
+    const chunks = fromFirst(first, iterator, description.format === "csv", settings.shard);
     return { resolved, signature, source, binding, sizing, facts, probe, outputs, pool, chunks, close };
   } catch (error) {
     await close();
@@ -111,20 +111,38 @@ function checkHash(signature: ModelSignature, wanted: string | null): void {
   });
 }
 
-/** An input without rows still gives one empty chunk: the sink learns its schema from it. */
-async function* emptyChunk(text: boolean): AsyncGenerator<Chunk> {
-  if (text) yield { kind: "bytes", index: 0, file: 0, byteStart: 0, byteEnd: 0, inline: new Uint8Array(0) };
-  else yield { kind: "rows", index: 0, file: 0, unit: -1, rowStart: 0, rowEnd: 0 };
+/** Of no rows: the sink learns its schema from it. */
+function emptyChunk(text: boolean, index: number): Chunk {
+  if (text) return { kind: "bytes", index, file: 0, byteStart: 0, byteEnd: 0, inline: new Uint8Array(0) };
+  return { kind: "rows", index, file: 0, unit: -1, rowStart: 0, rowEnd: 0 };
 }
 
-function prepend(first: IteratorResult<Chunk>, rest: AsyncIterator<Chunk>, text: boolean): AsyncIterator<Chunk> {
-  if (first.done) return emptyChunk(text);
-  let given = false;
+/**
+ * The chunk the probe looked at, then the others. An input without rows, and a shard that no chunk belongs to, still gives one
+ * chunk: an empty one.
+ */
+function fromFirst(
+  first: IteratorResult<Chunk>,
+  rest: AsyncIterator<Chunk>,
+  text: boolean,
+  shard: RunSettings["shard"],
+): AsyncIterator<Chunk> {
+  const { index: part, count } = shard ?? { index: 1, count: 1 };
+  let pending: IteratorResult<Chunk> | null = first;
+  let length = 0;
+  let ours = false;
   return {
-    next: () => {
-      if (given) return rest.next();
-      given = true;
-      return Promise.resolve(first);
+    next: async () => {
+      const next = pending ?? (await rest.next());
+      pending = null;
+      if (!next.done) {
+        length = next.value.index + 1;
+        ours ||= next.value.index % count === part - 1;
+        return next;
+      }
+      if (ours) return next;
+      ours = true;
+      return { done: false, value: emptyChunk(text, length + ((((part - 1 - length) % count) + count) % count)) };
     },
     return: async () => {
       await rest.return?.();

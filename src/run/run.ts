@@ -10,7 +10,7 @@ import { rejectsPath } from "../sinks/rejects.ts";
 import { type SinkHandle, startSinkThread } from "../sinks/sink-thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
-import { execute } from "./executor.ts";
+import { type Executed, execute } from "./executor.ts";
 import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
 import { refuseOverwrite } from "./refuse-overwrite.ts";
 
@@ -42,6 +42,7 @@ class Run {
   #prepared: PreparedRun | null = null;
   #accounting: Accounting | null = null;
   #sink: SinkHandle | null = null;
+  #executed: Executed | null = null;
   #executing = false;
   #toldMs = 0;
 
@@ -109,7 +110,7 @@ class Run {
       workers: sizing.workers,
       batchSize: sizing.batchSize,
     });
-    await execute({
+    this.#executed = await execute({
       chunks: prepared.chunks,
       predict: (chunk) => pool.predict(chunk),
       count: (chunk) => pool.count(chunk),
@@ -224,6 +225,7 @@ class Run {
       batch_size: prepared?.sizing.batchSize ?? 0,
       workers: prepared?.sizing.workers ?? 0,
       resumed_from_row: null,
+      stages: stagesOf(this.#executed),
       warnings: this.#accounting?.warnings() ?? [],
     };
   }
@@ -239,4 +241,18 @@ class Run {
     const summary = this.#summary(error.code === "BP_INTERRUPTED" ? "cancelled" : "failed", null);
     return { ...summary, error };
   }
+}
+
+function stagesOf(executed: Executed | null): RunSummary["stages"] {
+  if (!executed) return null;
+  const { chunks, times } = executed;
+  const ms = (value: number): number => Math.round(value);
+  return {
+    chunks,
+    decode_ms: ms(times.decodeMs),
+    infer_ms: ms(times.inferMs),
+    encode_ms: ms(times.encodeMs),
+    wait_for_workers_ms: ms(times.waitForWorkersMs),
+    wait_for_sink_ms: ms(times.waitForSinkMs),
+  };
 }
