@@ -33,6 +33,15 @@ export interface RunSummary {
   batch_size: number;
   workers: number;
   resumed_from_row: number | null;
+  /** Where the time went: the first three summed over all workers, the waits are the main thread's. */
+  stages: {
+    chunks: number;
+    decode_ms: number;
+    infer_ms: number;
+    encode_ms: number;
+    wait_for_workers_ms: number;
+    wait_for_sink_ms: number;
+  } | null;
   warnings: string[];
   error?: WireError;
 }
