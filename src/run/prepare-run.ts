@@ -42,7 +42,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
   checkHash(signature, settings.modelSha256);
   throwIfStopped(signal);
   const options = { csv: settings.csv, preview: false, ...(settings.inputFormat ? { format: settings.inputFormat } : {}) };
-  const source = await openSource(settings.inputs, options, () => host.stdin() as Readable);
+  const source = await openSource(settings.inputs, options, () => stoppable(host.stdin() as Readable, signal));
   let pool: PredictPool | null = null;
   const close = async (): Promise<void> => {
     await pool?.stop();
@@ -98,6 +98,19 @@ export function interrupted(): BatchPredictError {
   return new BatchPredictError("BP_INTERRUPTED", "the run was stopped before it was done", {
     hints: ["nothing was written under the output's name; run the same command to do it again"],
   });
+}
+
+/** A pipe may stay silent for as long as it likes: whoever waits for it then learns of the stop at once. */
+function stoppable(stdin: Readable, signal: AbortSignal): Readable {
+  const stop = (): void => {
+    stdin.destroy(interrupted());
+  };
+  // Nobody may be reading at that moment, and an error without a listener ends the process.
+  stdin.on("error", () => {});
+  stdin.once("close", () => signal.removeEventListener("abort", stop));
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  return stdin;
 }
 
 function checkHash(signature: ModelSignature, wanted: string | null): void {
