@@ -14,7 +14,7 @@
  * Span (kept text), 8 bytes per row: start, end (top bit as above).
  */
 
-import { isExact, mantissa, negative, scaled, scanInteger, scanNumber, storeFloat32 } from "./numbers";
+import { isExact, mantissa, negative, readShortFloat32, scaled, scanInteger, scanNumber, storeFloat32 } from "./numbers";
 
 /** Action kinds; the same numbers stand in sources/csv/kernel-layout.ts. */
 const FLOAT32: u32 = 1;
@@ -180,8 +180,12 @@ export function parse(
         // The last column of a record ends with a newline: left to the general way.
         const stopColumn = min(column + run, lastColumn);
         while (column < stopColumn) {
-          const after = scanNumber(p);
-          if (after == 0 || <u32>load<u8>(after) != delimiter || !storeFloat32(at)) break;
+          let after = readShortFloat32(p, at);
+          if (after == 0) {
+            after = scanNumber(p);
+            if (after == 0 || !storeFloat32(at)) break;
+          }
+          if (<u32>load<u8>(after) != delimiter) break;
           p = after + 1;
           at += 4;
           column++;
