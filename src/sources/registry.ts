@@ -113,7 +113,13 @@ async function firstBytes(path: string, count: number): Promise<Buffer> {
       {
         where: { file: path },
         actual: error instanceof Error ? error.message : String(error),
-        hints: [absent ? "check the path given to --input" : "check that it is a file that you may read"],
+        hints: [
+          absent
+            ? "check the path given to --input"
+            : isErrno(error, "ESPIPE")
+              ? "a pipe can only be read as standard input: COMMAND | batchpredict run --input - ..."
+              : "check that it is a file that you may read",
+        ],
         cause: error,
       },
     );
