@@ -1,6 +1,6 @@
 /** The one shape in which people see errors: code and what, where, expected and actual, the mend. Pure. */
 import type { ErrorPlace, WireError } from "../core/errors.ts";
-import { formatCount, printable } from "./format.ts";
+import { formatCount, printableBlock } from "./format.ts";
 
 export type Paint = (style: "red" | "yellow" | "green" | "cyan" | "bold" | "dim", text: string) => string;
 
@@ -8,17 +8,18 @@ export function errorText(error: WireError, paint: Paint, debug = false): string
   const lines = block(error, paint, "error", "");
   const problems = error.problems ?? [];
   for (const problem of problems) lines.push(...block(problem, paint, "problem", "  "));
-  if (debug && error.stack) lines.push(paint("dim", error.stack));
+  if (debug && error.stack) lines.push(paint("dim", printableBlock(error.stack, "  ")));
   return lines.join("\n");
 }
 
 function block(error: WireError, paint: Paint, word: string, indent: string): string[] {
-  const lines = [`${indent}${paint("red", `${word} ${error.code}`)}: ${printable(error.message)}`];
+  const shown = (text: string): string => printableBlock(text, `${indent}    `);
+  const lines = [`${indent}${paint("red", `${word} ${error.code}`)}: ${shown(error.message)}`];
   const place = placeText(error.where);
-  if (place) lines.push(`${indent}  at ${printable(place)}`);
-  if (error.expected !== undefined) lines.push(`${indent}  expected: ${printable(error.expected)}`);
-  if (error.actual !== undefined) lines.push(`${indent}  actual: ${printable(error.actual)}`);
-  for (const hint of error.hints ?? []) lines.push(`${indent}  ${paint("cyan", "fix")}: ${printable(hint)}`);
+  if (place) lines.push(`${indent}  at ${shown(place)}`);
+  if (error.expected !== undefined) lines.push(`${indent}  expected: ${shown(error.expected)}`);
+  if (error.actual !== undefined) lines.push(`${indent}  actual: ${shown(error.actual)}`);
+  for (const hint of error.hints ?? []) lines.push(`${indent}  ${paint("cyan", "fix")}: ${shown(hint)}`);
   return lines;
 }
 

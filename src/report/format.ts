@@ -12,7 +12,8 @@ export function formatCount(count: number): string {
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < SIZES.length - 1) {
+  // What rounds to 1000 is shown in the next unit.
+  while (Math.round(value) >= 1000 && unit < SIZES.length - 1) {
     value /= 1000;
     unit++;
   }
@@ -21,10 +22,11 @@ export function formatBytes(bytes: number): string {
 
 /** 0.42 -> "0.42 s", 75 -> "1m 15s", 3700 -> "1h 1m". */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 10) return `${seconds.toFixed(2)} s`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m ${Math.floor(seconds % 60)}s`;
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}m ${whole % 60}s`;
   return `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
 }
 
@@ -33,6 +35,11 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
+}
+
+/** Text from files may hold line ends: what follows them is indented, so that it does not look like a line of ours. */
+export function printableBlock(text: string, indent: string): string {
+  return printable(text).replaceAll("\n", `\n${indent}`);
 }
 
 /** Left-aligned columns, two spaces apart; cells wider than `maxCell` characters are cut with "...". */
@@ -48,7 +55,11 @@ export function formatTable(rows: readonly (readonly string[])[], indent = "", m
 }
 
 export function shorten(text: string, limit: number): string {
-  return text.length <= limit ? text : `${text.slice(0, Math.max(0, limit - 3))}...`;
+  if (text.length <= limit) return text;
+  const end = Math.max(0, limit - 3);
+  // Half of a surrogate pair would print as a broken character.
+  const whole = /[\ud800-\udbff]/.test(text.charAt(end - 1)) ? end - 1 : end;
+  return `${text.slice(0, whole)}...`;
 }
 
 /** A long list by its first names, its last and its length. */

@@ -1,7 +1,7 @@
 /** A plan for people: each decision with where it came from. Pure. */
 import type { PlanReport } from "../run/plan-report.ts";
 import type { Paint } from "./error-text.ts";
-import { formatBytes, formatCount, formatTable, nameList, printable } from "./format.ts";
+import { formatBytes, formatCount, formatTable, nameList, printableBlock } from "./format.ts";
 
 export function planText(plan: PlanReport, paint: Paint): string {
   const sections: [string, string][] = [
@@ -25,7 +25,7 @@ export function planText(plan: PlanReport, paint: Paint): string {
     ["work", workLines(plan)],
     ["settings", formatTable(settingRows(plan), "  ", 100)],
   ];
-  const notes = plan.notices.map((notice) => `${paint("dim", "note:")} ${printable(notice)}`);
+  const notes = plan.notices.map((notice) => `${paint("dim", "note:")} ${printableBlock(notice, "  ")}`);
   return [
     ...sections.filter(([, body]) => body !== "").map(([title, body]) => `${paint("bold", title)}\n${body}`),
     ...notes,

@@ -1,13 +1,13 @@
 /** The end of a run for people. Pure. */
 import type { RunSummary } from "../core/events.ts";
 import type { Paint } from "./error-text.ts";
-import { formatBytes, formatCount, formatSeconds, formatTable, printable } from "./format.ts";
+import { formatBytes, formatCount, formatSeconds, formatTable, printable, printableBlock } from "./format.ts";
 
 export function summaryText(summary: RunSummary, paint: Paint): string {
   const { rows, output, rejects } = summary;
   const head =
     summary.status === "succeeded"
-      ? `${paint("green", "done")}: ${formatCount(rows.predicted)} predictions${output ? ` in ${printable(output.path)}` : ""}`
+      ? `${paint("green", "done")}: ${formatCount(rows.predicted)} predictions${output ? ` in ${printableBlock(output.path, "  ")}` : ""}`
       : paint("yellow", summary.status);
   const lines: [string, string][] = [
     ["rows", `${formatCount(rows.read)} read, ${formatCount(rows.predicted)} predicted, ${formatCount(rows.rejected)} rejected`],
