@@ -13,6 +13,7 @@
 import { Bool, type Data, Float64, Int64, makeData, Utf8 } from "apache-arrow";
 import type { KeptType } from "../core/binding-plan.ts";
 import { CELL_BAD, CELL_MISSING, cellWriter, type TextRules, trimBlanks } from "./text-cells.ts";
+import { readCanonicalInt64, significantDigits } from "./text-numbers.ts";
 
 export type KeptTextType = Exclude<KeptType, "source">;
 
@@ -52,36 +53,6 @@ export function expectedKept(type: KeptTextType): string {
 
 /** Which half of a 64-bit integer comes first in memory. */
 const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
-
-const CANONICAL = /^(?:0|-?[1-9]\d*)$/;
-
-/** The value of a canonical int64 text; null when it is not one. */
-export function readCanonicalInt64(text: string): number | bigint | null {
-  const length = text.length;
-  if (length > 20) return null;
-  if (length > 15) {
-    if (!CANONICAL.test(text)) return null;
-    const big = BigInt(text);
-    return BigInt.asIntN(64, big) === big ? big : null;
-  }
-  const first = text.charCodeAt(0);
-  const digits = first === 45 ? 1 : 0;
-  if (length === digits) return null;
-  if (text.charCodeAt(digits) === 48 && length > 1) return null;
-  let value = 0;
-  for (let i = digits; i < length; i++) {
-    const digit = text.charCodeAt(i) - 48;
-    if (!(digit >= 0 && digit <= 9)) return null;
-    value = value * 10 + digit;
-  }
-  return digits === 1 ? -value : value;
-}
-
-/** Digits that carry the value: leading zeros, mark, sign and exponent aside. */
-export function significantDigits(text: string): number {
-  const mantissa = text.replace(/[eE].*$/, "").replace(/\D/g, "");
-  return mantissa.replace(/^0+/, "").length;
-}
 
 class Validity {
   nulls = 0;

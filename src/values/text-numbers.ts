@@ -185,3 +185,33 @@ export function toFloat16Bits(value: number): number {
   const up = rest > 512 || (rest === 512 && (words[LOW] !== 0 || (bits & 1) === 1));
   return sign | (bits + (up ? 1 : 0));
 }
+
+const CANONICAL = /^(?:0|-?[1-9]\d*)$/;
+
+/** The value of a canonical int64 text; null when it is not one. */
+export function readCanonicalInt64(text: string): number | bigint | null {
+  const length = text.length;
+  if (length > 20) return null;
+  if (length > 15) {
+    if (!CANONICAL.test(text)) return null;
+    const big = BigInt(text);
+    return BigInt.asIntN(64, big) === big ? big : null;
+  }
+  const first = text.charCodeAt(0);
+  const digits = first === 45 ? 1 : 0;
+  if (length === digits) return null;
+  if (text.charCodeAt(digits) === 48 && length > 1) return null;
+  let value = 0;
+  for (let i = digits; i < length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return null;
+    value = value * 10 + digit;
+  }
+  return digits === 1 ? -value : value;
+}
+
+/** Digits that carry the value: leading zeros, mark, sign and exponent aside. */
+export function significantDigits(text: string): number {
+  const mantissa = text.replace(/[eE].*$/, "").replace(/\D/g, "");
+  return mantissa.replace(/^0+/, "").length;
+}

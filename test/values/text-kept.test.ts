@@ -1,7 +1,8 @@
 import { type Data, Vector } from "apache-arrow";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type KeptTextType, keptFromText, readCanonicalInt64, significantDigits } from "../../src/values/kept-text.ts";
+import { type KeptTextType, keptFromText } from "../../src/values/kept-text.ts";
+import { readCanonicalInt64, significantDigits } from "../../src/values/text-numbers.ts";
 
 const rules = { nullValues: [""], decimal: "." as const };
 const rows = (data: Data | null): unknown[] => Array.from(new Vector([data!]));

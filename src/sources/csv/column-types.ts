@@ -2,8 +2,8 @@
 import { BatchPredictError } from "../../core/errors.ts";
 import type { CsvDialect, CsvOptions, SourceColumn } from "../../core/source.ts";
 import { suggest } from "../../core/suggest.ts";
-import { readCanonicalInt64, significantDigits } from "../../values/kept-text.ts";
 import { CELL_BAD, CELL_MISSING, cellWriter, trimBlanks } from "../../values/text-cells.ts";
+import { readCanonicalInt64, significantDigits } from "../../values/text-numbers.ts";
 
 interface Proof {
   seen: boolean;

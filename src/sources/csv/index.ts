@@ -23,7 +23,6 @@ import { countLines, type Tokens, tokensOf } from "./records.ts";
 import { headerNames, looksLikeHeader } from "./sniff-header.ts";
 
 export type { CsvDecoder, MakeCsvDecoder } from "./decoder.ts";
-export { csvReader, openCsvReader } from "./reader.ts";
 
 const HEAD_BYTES = 256 * 1024;
 /** Head of every further file, for its header and a few records. */

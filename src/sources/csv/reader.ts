@@ -90,7 +90,7 @@ export function csvReader(description: SourceDescription, plan: BindingPlan, mak
 
 /** The kernel where it knows the dialect, unless it is switched off; else the reference. */
 export const openCsvReader: OpenReader = async (description, plan, options = {}) => {
-  if (options.kernel === false) return csvReader(description, plan, (...given) => new CsvParseDecoder(...given));
   const { makeKernelDecoder } = await import("./kernel-decoder.ts");
-  return csvReader(description, plan, makeKernelDecoder);
+  const reference: MakeCsvDecoder = (...given) => new CsvParseDecoder(...given);
+  return csvReader(description, plan, options.kernel === false ? reference : makeKernelDecoder);
 };

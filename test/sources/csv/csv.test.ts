@@ -7,7 +7,8 @@ import iconv from "iconv-lite";
 import { describe, expect, test } from "vitest";
 import { BatchPredictError } from "../../../src/core/errors.ts";
 import type { CsvOptions } from "../../../src/core/source.ts";
-import { openCsvReader, openCsvSource } from "../../../src/sources/csv/index.ts";
+import { openCsvSource } from "../../../src/sources/csv/index.ts";
+import { openCsvReader } from "../../../src/sources/csv/reader.ts";
 import { bind, keepAll, readCsv, readSource, write } from "./harness.ts";
 
 const open = (content: string | Uint8Array, csv: CsvOptions = {}, name?: string) =>

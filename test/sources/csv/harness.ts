@@ -7,7 +7,8 @@ import type { BindingPlan, InputBinding, KeptColumn, MissingPolicy } from "../..
 import type { ByteChunk, ChunkReject, DecodedChunk } from "../../../src/core/chunk.ts";
 import type { CsvOptions, Source, SourceDescription, SourceFile } from "../../../src/core/source.ts";
 import type { TensorType } from "../../../src/core/tensor-types.ts";
-import { openCsvReader, openCsvSource } from "../../../src/sources/csv/index.ts";
+import { openCsvSource } from "../../../src/sources/csv/index.ts";
+import { openCsvReader } from "../../../src/sources/csv/reader.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "batchpredict-csv-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
