@@ -30,7 +30,7 @@ const arrow: FormatEntry = {
 const FORMATS: Record<SourceFormat, FormatEntry> = {
   csv: {
     source: async () => (await import("./csv/index.ts")).openCsvSource,
-    reader: async () => (await import("./csv/index.ts")).openCsvReader,
+    reader: async () => (await import("./csv/reader.ts")).openCsvReader,
   },
   arrow,
   "arrow-stream": arrow,
