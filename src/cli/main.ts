@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { toWire, type WireError } from "../core/errors.ts";
 import { PACKAGE_VERSION } from "../version.ts";
+import { registerJobs } from "./register-jobs.ts";
 import { addCommonFlags, addRunFlags } from "./run-flags.ts";
 import { type CommonFlags, Terminal } from "./terminal.ts";
 
@@ -82,7 +83,9 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .addHelpText("after", "\nExample:\n  batchpredict schema job > .batchpredict/job.schema.json")
     .action(act(async () => (await import("./schema-command.ts")).schemaCommand));
 
-  for (const command of [program, ...program.commands]) {
+  registerJobs(program, act);
+
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((parent) => parent.commands)]) {
     command
       .exitOverride()
       .showSuggestionAfterError(true)

@@ -36,6 +36,11 @@ export class Terminal {
     if (!this.quiet) process.stderr.write(`${text}\n`);
   }
 
+  /** What is wrong, also under --quiet. */
+  complain(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
   notice(text: string): void {
     this.say(`${this.paint("dim", "note:")} ${text}`);
   }
