@@ -2,7 +2,7 @@ import { planText } from "../report/plan-text.ts";
 import { planReport } from "../run/plan-report.ts";
 import { prepareRun } from "../run/prepare-run.ts";
 import { nodeHost } from "./node-host.ts";
-import { resolveFlags } from "./resolve-flags.ts";
+import { jobOf, resolveFlags } from "./resolve-flags.ts";
 import { watchSignals } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -10,7 +10,7 @@ export async function planCommand(terminal: Terminal, args: string[], flags: Rec
   const host = nodeHost();
   const watch = watchSignals(terminal);
   try {
-    const resolved = resolveFlags(args[0], flags, host, { outputOptional: true });
+    const resolved = resolveFlags(await jobOf(args[0], flags, host), flags, host, { outputOptional: true });
     const prepared = await prepareRun(resolved, host, watch.signal);
     try {
       const report = await planReport(prepared);

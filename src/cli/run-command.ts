@@ -3,7 +3,7 @@ import { summaryText } from "../report/summary-text.ts";
 import { runResolved } from "../run/run.ts";
 import { nodeHost } from "./node-host.ts";
 import { type ProgressView, progressMode, progressView } from "./progress.ts";
-import { resolveFlags } from "./resolve-flags.ts";
+import { jobOf, resolveFlags } from "./resolve-flags.ts";
 import { SIGNAL_EXIT, watchSignals } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -13,7 +13,7 @@ export async function runCommand(terminal: Terminal, args: string[], flags: Reco
   const watch = watchSignals(terminal);
   let view: ProgressView | null = null;
   try {
-    const resolved = resolveFlags(args[0], flags, host);
+    const resolved = resolveFlags(await jobOf(args[0], flags, host), flags, host);
     const dryRun = flags.dryRun === true;
     const onEvent = (event: RunEvent): void => {
       if (event.type === "notice") terminal.notice(event.message);

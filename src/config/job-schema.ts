@@ -7,7 +7,9 @@
  * - `missing` is a policy (`nan`, `reject`, or the value itself), or `{default: policy, columns: {COLUMN: policy}}`.
  * - Texts that look like numbers may be written without quotes where a text is meant (`nullValues: [-999]`, `constants`).
  */
+
 import { z } from "zod";
+import { IF_EXISTS, SINK_FORMATS, SOURCE_FORMATS } from "./enumerations.ts";
 import { refuse, schedulingFields } from "./schedule-schema.ts";
 import { parseSize } from "./units.ts";
 
@@ -41,10 +43,6 @@ export const csvSchema = z
     maxRecordBytes: size.describe("A longer record is an error. Default 16MiB."),
   })
   .partial();
-
-export const SOURCE_FORMATS = ["csv", "arrow", "arrow-stream", "parquet"] as const;
-export const SINK_FORMATS = ["parquet", "sqlite", "csv", "arrow"] as const;
-export const IF_EXISTS = ["fail", "replace", "append", "upsert"] as const;
 
 const inputSchema = z.strictObject({
   path: z

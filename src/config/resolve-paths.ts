@@ -3,7 +3,7 @@ import path from "node:path";
 import type { RunSettings } from "../core/settings.ts";
 import type { SinkFormat } from "../core/sink.ts";
 import { suggest } from "../core/suggest.ts";
-import { SINK_FORMATS, SOURCE_FORMATS } from "./job-schema.ts";
+import { SINK_FORMATS, SOURCE_FORMATS } from "./enumerations.ts";
 import type { Layers } from "./layers.ts";
 import type { JobFile } from "./read-job.ts";
 import { ENVIRONMENT, type RunFlags } from "./run-flags.ts";

@@ -8,7 +8,7 @@
  */
 import { BatchPredictError } from "../core/errors.ts";
 import type { ResolvedRun, RunSettings } from "../core/settings.ts";
-import { IF_EXISTS } from "./job-schema.ts";
+import { IF_EXISTS } from "./enumerations.ts";
 import { Layers } from "./layers.ts";
 import type { JobFile } from "./read-job.ts";
 import { resolveBinding, resolveMissing, resolveOutputs } from "./resolve-binding.ts";

@@ -1,5 +1,6 @@
 /** The same core as the command line, for programs. */
 import path from "node:path";
+import { loadJob } from "../cli/load-job.ts";
 import { nodeHost } from "../cli/node-host.ts";
 import { resolveFlags } from "../cli/resolve-flags.ts";
 import type { Host } from "../core/host.ts";
@@ -18,7 +19,8 @@ import { flagsOf, type PlanOptions, type RunRequest } from "./options.ts";
  */
 export function run(options: RunRequest): RunHandle {
   const host = hostOf(options);
-  const resolved = resolveFlags(options.job, { ...flagsOf(options), jobsDir: options.jobsDir }, host, {
+  const flags = { ...flagsOf(options), jobsDir: options.jobsDir };
+  const resolved = resolveFlags(loadJob(options.job, flags, host), flags, host, {
     outputOptional: options.dryRun ?? false,
   });
   const signal = options.signal ?? new AbortController().signal;
@@ -28,7 +30,8 @@ export function run(options: RunRequest): RunHandle {
 /** Everything that `run` would decide before the first row; writes nothing. @throws BatchPredictError */
 export async function plan(options: PlanOptions): Promise<PlanReport> {
   const host = hostOf(options);
-  const resolved = resolveFlags(options.job, { ...flagsOf(options), jobsDir: options.jobsDir }, host, { outputOptional: true });
+  const flags = { ...flagsOf(options), jobsDir: options.jobsDir };
+  const resolved = resolveFlags(loadJob(options.job, flags, host), flags, host, { outputOptional: true });
   const prepared = await prepareRun(resolved, host, options.signal ?? new AbortController().signal);
   try {
     return await planReport(prepared);

@@ -27,7 +27,7 @@ export interface PlanOptions {
   bind?: Readonly<Record<string, Columns>>;
   /** Shape of one row per model input of higher rank. */
   shapes?: Readonly<Record<string, readonly number[]>>;
-  /** Fixed values per model input: one value, or nested lists in the input's shape. */
+  /** Fixed values per model input: one value (number, bigint, boolean, text), or nested lists or typed arrays in the input's shape. */
   constants?: Readonly<Record<string, unknown>>;
   /** Columns copied to the output; [] for none. Default: those that feed no input. */
   keep?: Columns;
@@ -53,7 +53,7 @@ export interface PlanOptions {
     columnTypes?: Readonly<Record<string, "utf8" | "int64" | "float64" | "bool">>;
   };
   limit?: number;
-  /** 0-based, end exclusive. */
+  /** 0-based, end exclusive; Infinity for all that follow. */
   whereRows?: { start: number; end: number };
   /** 1-based index. */
   shard?: { index: number; count: number };
@@ -66,6 +66,21 @@ export interface RunRequest extends PlanOptions {
   fresh?: boolean;
   /** Check everything, write nothing. */
   dryRun?: boolean;
+}
+
+/** `--keep none` keeps nothing; a column of that name is the range of itself. */
+const NONE_COLUMN = "none..none";
+
+/** Elements as texts in a JSON list: NaN, infinities and 64-bit integers have no JSON form of their own. */
+function constantText(value: unknown): string {
+  const texts = (part: unknown): unknown => (isList(part) ? Array.from(part, texts) : String(part));
+  return isList(value) || String(value).trim().startsWith("[")
+    ? JSON.stringify(texts(isList(value) ? value : [value]))
+    : String(value);
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
 export function flagsOf(options: RunRequest): RunFlags {
@@ -84,13 +99,13 @@ export function flagsOf(options: RunRequest): RunFlags {
     outputFormat: options.outputFormat,
     table: options.table,
     ifExists: options.ifExists,
-    key: list(options.key),
+    key: options.key?.length === 0 ? undefined : list(options.key),
     features: list(options.features),
     bind: pairs(options.bind, joinList),
     shape: pairs(options.shapes, (shape) => shape.join("x")),
-    const: pairs(options.constants, (value) => (typeof value === "string" ? value : JSON.stringify(value))),
-    keep: options.keep?.length === 0 ? "none" : list(options.keep),
-    outputs: Array.isArray(outputs) ? joinList(outputs) : pairs(outputs as Record<string, string> | undefined, String),
+    const: pairs(options.constants, constantText),
+    keep: options.keep?.length === 0 ? "none" : list(options.keep?.map((column) => (column === "none" ? NONE_COLUMN : column))),
+    outputs: list(Array.isArray(outputs) ? outputs : pairs(outputs as Record<string, string> | undefined, String)),
     batchSize: text(options.batchSize),
     workers: text(options.workers),
     threads: text(options.threads),
@@ -109,7 +124,7 @@ export function flagsOf(options: RunRequest): RunFlags {
     comment: csv.comment,
     columnType: pairs(csv.columnTypes, String),
     limit: text(options.limit),
-    whereRows: whereRows && `${whereRows.start}..${whereRows.end}`,
+    whereRows: whereRows && `${whereRows.start}..${whereRows.end === Number.POSITIVE_INFINITY ? "" : whereRows.end}`,
     shard: shard && `${shard.index}/${shard.count}`,
     fresh: options.fresh,
   };
