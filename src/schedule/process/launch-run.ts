@@ -1,0 +1,65 @@
+/**
+ * One process per run. It leads a process group of its own, so that it survives the scheduler and can be ended as a whole, and
+ * writes to a log file of its own, so that nothing is lost when nobody reads.
+ */
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { BatchPredictError } from "../../core/errors.ts";
+
+const BINARY = fileURLToPath(new URL("../../../bin/batchpredict.js", import.meta.url));
+
+export interface LaunchOptions {
+  runId: string;
+  /** Number of this try; the child may only touch the run while it has it. */
+  attempt: number;
+  /** Absolute. */
+  jobFile: string;
+  stateDir: string;
+  cwd: string;
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Launched {
+  pid: number;
+  /** Resolves when the process is gone; never rejects. */
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+export type LaunchRun = (options: LaunchOptions) => Launched;
+
+export function logFileOf(stateDir: string, runId: string): string {
+  return path.join(stateDir, "logs", `${runId}.log`);
+}
+
+/** @throws BP_INTERNAL when the system gives no process; fs errors of the log file as they are */
+export function launchRun({ runId, attempt, jobFile, stateDir, cwd, env }: LaunchOptions): Launched {
+  const log = openLog(stateDir, runId);
+  try {
+    const args = [BINARY, "run", jobFile, "--recorded-run", `${runId}:${attempt}`, "--state-dir", stateDir, "--color", "never"];
+    const child = spawn(process.execPath, args, { cwd, env: { ...env }, detached: true, stdio: ["ignore", log, log] });
+    const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+      child.once("error", () => resolve({ code: null, signal: null }));
+    });
+    if (child.pid === undefined) {
+      throw new BatchPredictError("BP_INTERNAL", "no process could be started for the run", {
+        hints: ["look for limits on processes and memory (ulimit -u, free -m)"],
+        exitCode: 1,
+      });
+    }
+    child.unref();
+    return { pid: child.pid, exited };
+  } finally {
+    fs.closeSync(log);
+  }
+}
+
+/** Appends: the attempts of one run share a file. Private to its user, as everything in the state folder. */
+function openLog(stateDir: string, runId: string): number {
+  const file = logFileOf(stateDir, runId);
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  return fs.openSync(file, "a", 0o600);
+}
