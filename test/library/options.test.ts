@@ -6,7 +6,7 @@ import type { RunSettings } from "../../src/core/settings.ts";
 import { flagsOf, type RunRequest } from "../../src/library/options.ts";
 
 function settingsOf(options: RunRequest): RunSettings {
-  return resolveRun(flagsOf({ model: "m.onnx", input: "d.csv", output: "o.parquet", ...options }), null, {}, "/work").settings;
+  return resolveRun(flagsOf({ model: "m.onnx", input: "d.csv", output: "o.parquet", ...options }), null, {}, "/base").settings;
 }
 
 const column = fc.oneof(
@@ -95,7 +95,7 @@ describe("plain options", () => {
     expect(flagsOf({})).toEqual({});
     expect(flagsOf({ key: [] })).toEqual({});
     expect(settingsOf({})).toEqual(
-      resolveRun({ model: "m.onnx", input: "d.csv", output: "o.parquet" }, null, {}, "/work").settings,
+      resolveRun({ model: "m.onnx", input: "d.csv", output: "o.parquet" }, null, {}, "/base").settings,
     );
   });
 
@@ -133,9 +133,9 @@ describe("plain options", () => {
         fresh: true,
       }),
     ).toMatchObject({
-      inputs: ["/work/a.csv", "/work/b.csv"],
+      inputs: ["/base/a.csv", "/base/b.csv"],
       inputFormat: "csv",
-      output: "/work/out",
+      output: "/base/out",
       outputFormat: "sqlite",
       table: "t",
       ifExists: "upsert",
@@ -148,7 +148,7 @@ describe("plain options", () => {
       missing: { default: { value: "-1" }, columns: {} },
       onError: "reject",
       maxRejects: { percent: 1.5 },
-      rejects: "/work/r.csv",
+      rejects: "/base/r.csv",
       csv: {
         delimiter: "\t",
         quote: null,
