@@ -33,6 +33,8 @@ export const ERROR_CODES = [
   "BP_TOO_MANY_REJECTS",
   "BP_ACCOUNTING", // rows read != predicted + rejected, or the re-read count differs
   "BP_INTERRUPTED",
+  "BP_STATE", // the state folder or its ledger cannot be used
+  "BP_BUSY", // another run of the job, another scheduler
   "BP_INTERNAL", // a bug of ours
 ] as const;
 
