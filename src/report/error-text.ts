@@ -1,8 +1,11 @@
 /** The one shape in which people see errors: code and what, where, expected and actual, the mend. Pure. */
 import type { ErrorPlace, WireError } from "../core/errors.ts";
-import { formatCount, printableBlock } from "./format.ts";
+import { formatCount, printableBlock, shorten } from "./format.ts";
 
 export type Paint = (style: "red" | "yellow" | "green" | "cyan" | "bold" | "dim", text: string) => string;
+
+/** A header of a binary file is one name of thousands of characters; what matters stands in front. --json has it whole. */
+const MAX_TEXT_CHARS = 800;
 
 export function errorText(error: WireError, paint: Paint, debug = false): string {
   const lines = block(error, paint, "error", "");
@@ -13,7 +16,7 @@ export function errorText(error: WireError, paint: Paint, debug = false): string
 }
 
 function block(error: WireError, paint: Paint, word: string, indent: string): string[] {
-  const shown = (text: string): string => printableBlock(text, `${indent}    `);
+  const shown = (text: string): string => shorten(printableBlock(text, `${indent}    `), MAX_TEXT_CHARS);
   const lines = [`${indent}${paint("red", `${word} ${error.code}`)}: ${shown(error.message)}`];
   const place = placeText(error.where);
   if (place) lines.push(`${indent}  at ${shown(place)}`);

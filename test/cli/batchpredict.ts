@@ -20,6 +20,9 @@ export interface RunSettings {
   cwd?: string;
   env?: Record<string, string>;
   stdin?: Uint8Array | string;
+  /** Another user, for tests of permissions that root would pass. */
+  uid?: number;
+  gid?: number;
   /** Called with the child as soon as it lives, for tests that send signals. */
   onStart?(child: ReturnType<typeof spawn>): void;
 }
@@ -29,6 +32,8 @@ export function batchpredict(args: readonly string[], settings: RunSettings = {}
     cwd: settings.cwd ?? ROOT,
     env: { ...process.env, NO_COLOR: "1", ...settings.env },
     stdio: ["pipe", "pipe", "pipe"],
+    ...(settings.uid === undefined ? {} : { uid: settings.uid }),
+    ...(settings.gid === undefined ? {} : { gid: settings.gid }),
   });
   settings.onStart?.(child);
   let stdout = "";
