@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { WireError } from "../../src/core/errors.ts";
 import { errorText, type Paint, placeText } from "../../src/report/error-text.ts";
+import { anyText } from "./any-text.ts";
 
 const plain: Paint = (_style, text) => text;
 
@@ -83,7 +84,7 @@ describe("an error", () => {
   });
 
   it("of any text is free of control characters", () => {
-    const text = fc.string({ unit: "binary", maxLength: 20 });
+    const text = anyText(20);
     fc.assert(
       fc.property(text, text, text, (message, column, hint) => {
         const shown = errorText({ code: "BP_INTERNAL", message, where: { column }, hints: [hint] }, plain);
