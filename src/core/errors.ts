@@ -29,9 +29,12 @@ export const ERROR_CODES = [
   "BP_OUTPUT_PATH", // folder absent, not writable, unknown extension
   "BP_OUTPUT_WRITE", // I/O while writing
   "BP_OUTPUT_BUSY", // locked by another process
+  "BP_RESUME_MISMATCH", // an interrupted run of the same output did other work
   "BP_DISK_FULL",
   "BP_TOO_MANY_REJECTS",
   "BP_ACCOUNTING", // rows read != predicted + rejected, or the re-read count differs
+  "BP_EXPECTATION", // `expect` of the job file does not hold
+  "BP_RUN_NOT_FOUND",
   "BP_INTERRUPTED",
   "BP_STATE", // the state folder or its ledger cannot be used
   "BP_BUSY", // another run of the job, another scheduler

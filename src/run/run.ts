@@ -25,6 +25,10 @@ export interface RunOptions {
   onEvent(event: RunEvent): void;
   /** Prepare and check everything, write nothing. */
   dryRun?: boolean;
+  /** Id that somebody gave this run before it began. Default: a new UUIDv7. */
+  runId?: string;
+  /** After the last row, before the output appears under its name: what throws here keeps the old output as it was. */
+  beforePublish?(rows: RunSummary["rows"]): void;
 }
 
 /** Never throws: a failed run is a summary with an `error`. */
@@ -36,7 +40,7 @@ class Run {
   readonly #resolved: ResolvedRun;
   readonly #host: Host;
   readonly #options: RunOptions;
-  readonly #runId = uuidv7();
+  readonly #runId: string;
   readonly #startedMs: number;
   readonly #startedAt: string;
   #prepared: PreparedRun | null = null;
@@ -50,6 +54,7 @@ class Run {
     this.#resolved = resolved;
     this.#host = host;
     this.#options = options;
+    this.#runId = options.runId ?? uuidv7();
     this.#startedMs = host.nowMs();
     this.#startedAt = host.date().toISOString();
   }
@@ -126,6 +131,8 @@ class Run {
     throwIfStopped(signal);
     accounting.finish();
     for (const message of accounting.warnings()) this.#options.onEvent({ type: "warning", message });
+    const { read, predicted, rejected } = accounting.totals;
+    this.#options.beforePublish?.({ read, predicted, rejected });
     const result = await sink.finish(this.#record(prepared, accounting));
     if (result.rows !== accounting.totals.predicted) {
       throw new BatchPredictError("BP_ACCOUNTING", "the output does not hold the rows that were predicted", {
