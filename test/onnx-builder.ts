@@ -4,26 +4,26 @@
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
-type Write = (writer: BinaryWriter) => void;
+export type Write = (writer: BinaryWriter) => void;
 
-const message =
+export const message =
   (field: number, ...fields: Write[]): Write =>
   (writer) => {
     writer.tag(field, WireType.LengthDelimited).fork();
     for (const write of fields) write(writer);
     writer.join();
   };
-const text =
+export const text =
   (field: number, value: string): Write =>
   (writer) => {
     writer.tag(field, WireType.LengthDelimited).string(value);
   };
-const int =
+export const int =
   (field: number, value: number): Write =>
   (writer) => {
     writer.tag(field, WireType.Varint).int64(value);
   };
-const raw =
+export const raw =
   (field: number, values: Float32Array): Write =>
   (writer) => {
     writer.tag(field, WireType.LengthDelimited).bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
@@ -33,7 +33,7 @@ const raw =
 const FLOAT = 1;
 
 /** ValueInfoProto of a float tensor; a text is a dynamic dimension. */
-const floatTensor = (field: number, name: string, dims: (number | string)[]): Write =>
+export const floatTensor = (field: number, name: string, dims: (number | string)[]): Write =>
   message(
     field,
     text(1, name),
@@ -47,7 +47,7 @@ const floatTensor = (field: number, name: string, dims: (number | string)[]): Wr
     ),
   );
 
-const initializer = (name: string, dims: number[], values: Float32Array): Write =>
+export const initializer = (name: string, dims: number[], values: Float32Array): Write =>
   message(5, ...dims.map((dim) => int(1, dim)), int(2, FLOAT), text(8, name), raw(9, values));
 
 export interface LinearModel {

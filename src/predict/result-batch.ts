@@ -48,9 +48,12 @@ export function resultBatch(
     add(column.name, kept[at]!);
   });
   if (plan.rowColumn !== null) add(plan.rowColumn, rowNumbers(rows, sourceRows));
+  const used = new Set<TensorArray>();
   for (const column of plan.columns) {
-    const at = plan.outputs.findIndex((output) => output.output === column.output);
-    add(column.name, predictionData(column, outputs[at]!, rows));
+    const output = outputs[plan.outputs.findIndex((known) => known.output === column.output)]!;
+    // apache-arrow joins buffers that overlap in memory into one, so no two columns may share theirs.
+    add(column.name, predictionData(column, used.has(output) ? (output.slice() as TensorArray) : output, rows));
+    used.add(output);
   }
   const schema = new Schema(fields);
   return new RecordBatch(schema, makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
