@@ -52,8 +52,12 @@ export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as con
 const weekday = z.enum(WEEKDAYS);
 
 const monthDay = z
-  .union([z.int().min(1).max(28), z.literal("last")], { error: "expected a day of the month from 1 to 28, or last" })
-  .describe("Day of the month, 1 to 28, or last: the days 29 to 31 are not in every month.");
+  .union([z.int().min(1).max(31), z.literal("last"), z.literal("last-business-day")], {
+    error: "expected a day of the month from 1 to 31, last, or last-business-day",
+  })
+  .describe(
+    "Day of the month: 1 to 31, last, or last-business-day (Monday to Friday; holidays are not known). 29 to 31 mean the last day of a month that is shorter.",
+  );
 
 const cron = z
   .string()
@@ -65,14 +69,15 @@ const cron = z
       const hints = fields.length === 6 ? ["seconds are not supported: leave the first field out"] : [];
       return refuse(ctx, text, `has ${fields[0] === "" ? 0 : fields.length} fields`, expected, hints);
     }
-    const { valid, errors } = validateDetailed(text);
-    if (!valid)
-      refuse(
-        ctx,
-        text,
-        `is no cron expression (${errors.map(({ field, value }) => `${field} "${value}"`).join(", ")})`,
-        expected,
-      );
+    const { valid, errors, fields: parsed } = validateDetailed(text);
+    if (!valid) {
+      const wrong = errors.map(({ field, value }) => `${field} "${value}"`).join(", ");
+      return refuse(ctx, text, `is no cron expression (${wrong})`, expected);
+    }
+    if (parsed && ![...parsed.dayOfMonth, ...parsed.dayOfWeek].every((value) => typeof value === "number")) {
+      const hints = ["for the end of a month write monthly: {on: last, at: ...} or {on: last-business-day, at: ...}"];
+      refuse(ctx, text, "uses L, W or #, which are not read", expected, hints);
+    }
   })
   .describe('Cron expression of five fields: "30 2 * * *".');
 
@@ -89,7 +94,9 @@ export const scheduleSchema = z
       .optional(),
     monthly: z
       .strictObject({
-        on: z.union([monthDay, z.array(monthDay).min(1)], { error: "expected days of the month from 1 to 28, or last" }),
+        on: z.union([monthDay, z.array(monthDay).min(1)], {
+          error: "expected days of the month from 1 to 31, last, or last-business-day",
+        }),
         at: timeOfDay,
       })
       .optional(),
@@ -103,8 +110,8 @@ export const scheduleSchema = z
     if (kinds.length === 0) refuse(ctx, schedule, "no kind of schedule is given", example);
     if (kinds.length > 1)
       refuse(ctx, schedule, `${kinds.join(" and ")} together`, example, ["write one job file for each schedule"]);
-    const [, , dayOfMonth, , dayOfWeek] = schedule.cron?.trim().split(/\s+/) ?? [];
-    if (schedule.cron !== undefined && dayOfMonth !== "*" && dayOfWeek !== "*" && dayOfWeek !== undefined && !schedule.dayMatch) {
+    const [, , dayOfMonth = "*", , dayOfWeek = "*"] = schedule.cron?.trim().split(/\s+/) ?? [];
+    if (!/^[*?]$/.test(dayOfMonth) && !/^[*?]$/.test(dayOfWeek) && !schedule.dayMatch) {
       const hints = ["write dayMatch: or as cron itself has it, or dayMatch: and for days on which both match"];
       refuse(ctx, schedule, "day of month and day of week are both set", "dayMatch: and | or beside cron", hints);
     }
