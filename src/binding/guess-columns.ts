@@ -50,9 +50,10 @@ function fillsExactly(input: ModelInput, free: readonly SourceColumn[]): SourceC
   return fitting.length > 0 && fitting.length % unit === 0 ? fitting : null;
 }
 
-function fits(input: ModelInput, column: SourceColumn): boolean {
+/** Whether a guess may put the column there. */
+export function fits(input: ModelInput, column: SourceColumn): boolean {
   if (input.type === "string") return column.role === "text" && !column.numeric;
-  if (input.type === "bool") return column.role === "bool" || column.numeric;
+  if (input.type === "bool") return column.role === "bool" || column.keptType === "bool" || column.numeric;
   return column.numeric;
 }
 

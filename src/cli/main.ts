@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { toWire, type WireError } from "../core/errors.ts";
 import { PACKAGE_VERSION } from "../version.ts";
+import { addInitFlags } from "./init-flags.ts";
 import { registerJobs } from "./register-jobs.ts";
 import { addCommonFlags, addRunFlags } from "./run-flags.ts";
 import { type CommonFlags, Terminal } from "./terminal.ts";
@@ -67,6 +68,11 @@ function buildProgram(done: (exitCode: number) => void): Command {
   inspect.option("--input-format <format>", "csv, arrow, arrow-stream or parquet, when the name does not tell");
   addCommonFlags(inspect);
   inspect.addHelpText("after", INSPECT_EXAMPLES).action(act(async () => (await import("./inspect-command.ts")).inspectCommand));
+
+  const init = program.command("init").description("write a commented job file from a model and a dataset");
+  addInitFlags(init);
+  addCommonFlags(init);
+  init.addHelpText("after", INIT_EXAMPLES).action(act(async () => (await import("./init-command.ts")).initCommand));
 
   const doctor = program.command("doctor").description("check versions, native parts, and the state folder");
   addCommonFlags(doctor);
@@ -147,6 +153,13 @@ const PLAN_EXAMPLES = `
 Examples:
   batchpredict plan -m model.onnx -i data.csv
   batchpredict plan income-risk-daily --json`;
+
+const INIT_EXAMPLES = `
+Examples:
+  batchpredict init -m churn.onnx -i customers.csv
+  batchpredict init -m churn.onnx -i 'data/*.parquet' -o scores.db --output-job jobs/churn-daily.yaml
+
+Exit codes: 0 written and tried on the first rows, 2 written with something to fill in, or not written.`;
 
 const INSPECT_EXAMPLES = `
 Examples:

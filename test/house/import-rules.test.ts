@@ -21,9 +21,11 @@ const HEIGHT: Record<string, number> = {
   predict: 3,
   schedule: 3,
   run: 4,
-  report: 5,
-  cli: 6,
-  library: 7,
+  init: 5,
+  verify: 5,
+  report: 6,
+  cli: 7,
+  library: 8,
 };
 
 /** Libraries with one home. */
