@@ -3,6 +3,7 @@ import { styleText } from "node:util";
 import type { WireError } from "../core/errors.ts";
 import { errorJson } from "../report/error-json.ts";
 import { errorText, type Paint } from "../report/error-text.ts";
+import { printable } from "../report/format.ts";
 import { oneOf } from "./one-of.ts";
 
 export interface CommonFlags {
@@ -42,11 +43,11 @@ export class Terminal {
   }
 
   notice(text: string): void {
-    this.say(`${this.paint("dim", "note:")} ${text}`);
+    this.say(`${this.paint("dim", "note:")} ${printable(text)}`);
   }
 
   warn(text: string): void {
-    this.say(`${this.paint("yellow", "warning:")} ${text}`);
+    this.say(`${this.paint("yellow", "warning:")} ${printable(text)}`);
   }
 
   /** Data: one JSON document, or text that a pipe may read. */

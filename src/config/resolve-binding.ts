@@ -21,7 +21,7 @@ export function resolveBinding(flags: RunFlags, layers: Layers): Binding {
   for (const [input, value] of Object.entries(fromJob("constants"))) {
     constants[input] = Array.isArray(value) ? JSON.stringify(value.map(String)) : String(value);
     layers.origins[`constants.${input}`] = layers.jobOrigin(`bind.constants.${input}`);
-    if (bind[input])
+    if (Object.hasOwn(bind, input))
       layers.conflict(
         `model input "${input}" stands under bind.inputs and under bind.constants`,
         ["keep one of the two"],
@@ -42,7 +42,7 @@ export function resolveBinding(flags: RunFlags, layers: Layers): Binding {
     layers.origins[`bind.${input}`] = "flag --bind";
   }
   for (const [input, text] of Object.entries(flagConst)) {
-    if (flagBind[input])
+    if (Object.hasOwn(flagBind, input))
       layers.conflict(`model input "${input}" is given by --bind and by --const`, ["keep one of the two"], "BP_USAGE");
     constants[input] = text;
     delete bind[input];
@@ -73,7 +73,7 @@ function pairs<T>(
     }
     const parsed = parse(entry.value);
     if (!("value" in parsed)) layers.refuse(`${flag} ${entry.name}`, "flag", entry.value, parsed);
-    else if (entry.name in found) {
+    else if (Object.hasOwn(found, entry.name)) {
       layers.conflict(`model input "${entry.name}" is given twice by ${flag}`, ["keep one of the two"], "BP_USAGE");
     } else found[entry.name] = parsed.value;
   }
