@@ -136,7 +136,7 @@ class OrtSession implements PredictSession {
     } catch (error) {
       throw inferenceError(error);
     }
-    return Object.fromEntries(outputs.map((name) => [name, fromRuntime(results[sessionOutputs[name] ?? name] as RuntimeTensor)]));
+    return Object.fromEntries(outputs.map((name) => [name, fromRuntime(results[nameInSession(sessionOutputs, name)] as RuntimeTensor)]));
   }
 
   private sessionName(name: string): string {
@@ -145,7 +145,7 @@ class OrtSession implements PredictSession {
         expected: this.model.signature.outputs.map((output) => output.name).join(", "),
       });
     }
-    return this.model.sessionOutputs[name] ?? name;
+    return nameInSession(this.model.sessionOutputs, name);
   }
 
   async release(): Promise<void> {
@@ -203,4 +203,9 @@ export interface Provider {
 export async function describeProviders(): Promise<Provider[]> {
   const ort = await import("onnxruntime-node");
   return ort.listSupportedBackends().map(({ name, bundled }) => ({ name, bundled }));
+}
+
+/** A model may call its output "constructor". */
+function nameInSession(sessionOutputs: Readonly<Record<string, string>>, name: string): string {
+  return Object.hasOwn(sessionOutputs, name) ? sessionOutputs[name]! : name;
 }
