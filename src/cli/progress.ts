@@ -26,7 +26,7 @@ const SILENT: ProgressView = { update: () => {}, stop: () => {} };
 
 export function progressView(mode: ProgressMode, terminal: Terminal): ProgressView {
   if (mode === "never" || terminal.quiet) return SILENT;
-  return terminal.interactive ? new Bar() : new Lines(terminal);
+  return terminal.interactive ? new Bar() : new Lines(terminal, mode === "always");
 }
 
 class Bar implements ProgressView {
@@ -57,10 +57,12 @@ class Bar implements ProgressView {
 
 class Lines implements ProgressView {
   readonly #terminal: Terminal;
-  #toldMs = performance.now();
+  #toldMs: number;
 
-  constructor(terminal: Terminal) {
+  /** @param atOnce the first line with the first chunk: whoever asks for progress also sees it of a short run */
+  constructor(terminal: Terminal, atOnce: boolean) {
     this.#terminal = terminal;
+    this.#toldMs = atOnce ? Number.NEGATIVE_INFINITY : performance.now();
   }
 
   update(progress: RunProgress): void {
@@ -68,7 +70,9 @@ class Lines implements ProgressView {
     if (now - this.#toldMs < LINE_EVERY_MS) return;
     this.#toldMs = now;
     const [done, total] = share(progress);
-    this.#terminal.say(`${Math.floor((100 * done) / Math.max(1, total))}%  ${describe(progress)}`);
+    // Of a pipe nobody knows the size: 0 % to the end would be a lie.
+    const known = progress.rowsTotal !== null || progress.bytesTotal !== null;
+    this.#terminal.say(`${known ? `${Math.floor((100 * done) / Math.max(1, total))}%  ` : ""}${describe(progress)}`);
   }
 
   stop(): void {}
