@@ -1,5 +1,5 @@
 /** What works here and what does not, each with its mend. */
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
@@ -26,7 +26,8 @@ export async function doctorCommand(terminal: Terminal, _args: string[], flags: 
     },
     await attempt("onnxruntime-node", "npm rebuild onnxruntime-node; on Linux it needs glibc 2.28 or newer", async () => {
       const providers = await describeProviders();
-      return `${runtimeVersion()}, backends ${JSON.stringify(providers)}`;
+      const present = providers.filter(({ bundled }) => bundled).map(({ name }) => name);
+      return `${runtimeVersion()}, backends ${present.join(", ")} (batchpredict uses cpu)`;
     }),
     await attempt(
       "better-sqlite3",
@@ -103,11 +104,17 @@ function stateCheck(folder: string): Check {
   }
 }
 
+/** The version in the package's own file, found from where its code resolves: some packages do not export the file. */
 function installed(name: string): string {
-  const resolve = createRequire(import.meta.url);
-  try {
-    return (resolve(`${name}/package.json`) as { version: string }).version;
-  } catch {
-    return "present";
+  let folder = path.dirname(createRequire(import.meta.url).resolve(name));
+  for (;;) {
+    const file = path.join(folder, "package.json");
+    if (existsSync(file)) {
+      const { name: found, version } = JSON.parse(readFileSync(file, "utf8")) as { name?: string; version?: string };
+      if (found === name && version !== undefined) return version;
+    }
+    const up = path.dirname(folder);
+    if (up === folder) return "version unknown";
+    folder = up;
   }
 }
