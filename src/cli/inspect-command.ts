@@ -6,7 +6,7 @@ import { inspectFile } from "../run/inspect.ts";
 import { nodeHost } from "./node-host.ts";
 import type { Terminal } from "./terminal.ts";
 
-const FORMATS: readonly SourceFormat[] = ["csv", "arrow", "arrow-stream", "parquet"];
+const FORMATS: readonly SourceFormat[] = ["csv", "jsonl", "arrow", "arrow-stream", "parquet"];
 
 export async function inspectCommand(terminal: Terminal, args: string[], flags: Record<string, unknown>): Promise<number> {
   const host = nodeHost();

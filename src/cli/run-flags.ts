@@ -5,8 +5,8 @@ export function addRunFlags(command: Command): Command {
   return command
     .optionsGroup("Model and data:")
     .option("-m, --model <path>", "ONNX model")
-    .option("-i, --input <path...>", "files, globs or folders, - for stdin (CSV, TSV, .gz, Arrow, Feather, Parquet)")
-    .option("--input-format <format>", "csv, arrow, arrow-stream or parquet, when the name does not tell")
+    .option("-i, --input <path...>", "files, globs or folders, - for stdin (CSV, TSV, JSON Lines, .gz, Arrow, Feather, Parquet)")
+    .option("--input-format <format>", "csv, jsonl, arrow, arrow-stream or parquet, when the name does not tell")
     .option("-o, --output <path>", ".parquet, .db, .sqlite, .csv or .arrow")
     .option("--output-format <format>", "parquet, sqlite, csv or arrow, when the name does not tell")
     .option("--table <name>", "table of a SQLite output (default: predictions)")

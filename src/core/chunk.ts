@@ -55,10 +55,13 @@ export interface ChunkReject {
   raw: string | null;
 }
 
-/** `missing`: empty cells taken by policy; `overflow`: finite numbers that became infinite; `inexact`: integers beyond what the float type holds. */
+/**
+ * `missing`: empty cells taken by policy; `overflow`: finite numbers that became infinite; `inexact`: integers beyond what the float
+ * type holds; `unseen`: values of a JSON key that the sample did not show, so that it is no column.
+ */
 export interface ValueCount {
   column: string;
-  kind: "missing" | "overflow" | "inexact";
+  kind: "missing" | "overflow" | "inexact" | "unseen";
   count: number;
 }
 

@@ -2,7 +2,12 @@
 import type { BindingPlan } from "./binding-plan.ts";
 import type { Chunk, DecodedChunk } from "./chunk.ts";
 
-export type SourceFormat = "csv" | "arrow" | "arrow-stream" | "parquet";
+export type SourceFormat = "csv" | "jsonl" | "arrow" | "arrow-stream" | "parquet";
+
+/** Planned by bytes at line ends, its values read from text. */
+export function isTextFormat(format: SourceFormat): boolean {
+  return format === "csv" || format === "jsonl";
+}
 
 /** CSV settings as the user gave them; undefined = sniff. */
 export interface CsvOptions {
@@ -42,6 +47,17 @@ export interface CsvDialect {
   maxRecordBytes: number;
   compression: "none" | "gzip";
   sniffed: string[];
+}
+
+/** How the lines of JSON Lines are read, resolved. */
+export interface LineFormat {
+  /** Canonical name, as in CsvDialect. */
+  encoding: string;
+  compression: "none" | "gzip";
+  /** Strings that mean "missing" where they feed a model input; null: none were given, and "" is a missing number. */
+  nullValues: string[] | null;
+  /** A longer line is an error, bytes. */
+  maxRecordBytes: number;
 }
 
 export interface SourceOptions {
@@ -84,6 +100,8 @@ export interface SourceDescription {
   columns: SourceColumn[];
   /** CSV only. */
   dialect: CsvDialect | null;
+  /** JSON Lines only. */
+  lines?: LineFormat;
   /** Exact where the format knows it (Arrow, Parquet), else null. */
   rows: number | null;
   /** Estimate for progress; null for stdin. */
@@ -99,6 +117,8 @@ export interface SourceDescription {
 export interface ChunkPlanOptions {
   /** Target size of a chunk in bytes; a chunk ends at the first record border at or after it, so 1 gives one record per chunk. */
   chunkBytes: number;
+  /** Begin with this chunk: its index, file and first byte, as an earlier plan of the same input gave them. Ignored by sources whose chunks are no byte ranges. */
+  from?: { index: number; file: number; byte: number };
   signal?: AbortSignal;
 }
 

@@ -106,6 +106,8 @@ export class Accounting {
         return `column "${column}": ${count} missing value${count === 1 ? "" : "s"} filled as --missing says`;
       if (kind === "overflow")
         return `column "${column}": ${count} number${count === 1 ? "" : "s"} beyond the model's type became infinite`;
+      if (kind === "unseen")
+        return `key "${column}": left out of ${count} row${count === 1 ? "" : "s"}, because the sample of the input did not show it; make it a column with --column-type ${column}=utf8`;
       return `column "${column}": ${count} integer${count === 1 ? "" : "s"} too large to be exact in the model's float type`;
     });
   }

@@ -1,7 +1,7 @@
 /** What "auto" means, from the model, the data and the machine. Pure. */
 import type { BindingPlan } from "../core/binding-plan.ts";
 import type { Origin, RunSettings } from "../core/settings.ts";
-import type { SourceDescription } from "../core/source.ts";
+import { isTextFormat, type SourceDescription } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
 
 /** Rows of one inference call: beyond this a small network falls out of the cache, below it the call itself costs. */
@@ -94,17 +94,17 @@ function batchRows(plan: BindingPlan): number {
 
 /** Depends on the input alone (and the shard count), never on the machine, so that the same work has the same chunks everywhere. */
 function autoChunkBytes(source: SizingFacts["source"], shard: RunSettings["shard"]): number {
-  const largest = source.format === "csv" ? MAX_TEXT_CHUNK_BYTES : ROW_CHUNK_BYTES;
+  const largest = isTextFormat(source.format) ? MAX_TEXT_CHUNK_BYTES : ROW_CHUNK_BYTES;
   if (source.bytes === null) return largest;
   if (shard) return Math.max(1, Math.min(largest, Math.floor(source.bytes / (shard.count * 8))));
-  if (source.format !== "csv") return largest;
+  if (!isTextFormat(source.format)) return largest;
   return Math.min(largest, Math.max(MIN_TEXT_CHUNK_BYTES, Math.floor(source.bytes / 16)));
 }
 
 /** Megabytes are for people: an order of magnitude of what the run will hold. */
 export function estimateMemoryBytes(sizing: Sizing, facts: SizingFacts, commitBytes: number): number {
   const runtime = 120 << 20;
-  const textFactor = facts.source.format === "csv" ? 14 : 3;
+  const textFactor = isTextFormat(facts.source.format) ? 14 : 3;
   const perWorker = (20 << 20) + facts.modelBytes * 1.5 + sizing.chunkBytes * textFactor;
   return Math.round(runtime + sizing.workers * perWorker + commitBytes * 4);
 }

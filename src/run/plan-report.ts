@@ -1,6 +1,6 @@
 /** A prepared run as data: what `plan --json` prints. Keys are part of the contract; more may be added. */
 import type { BoundColumn, MissingPolicy } from "../core/binding-plan.ts";
-import type { CsvDialect, SourceColumn } from "../core/source.ts";
+import { type CsvDialect, isTextFormat, type SourceColumn } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
 import { estimateMemoryBytes } from "./machine.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -145,7 +145,7 @@ function keptTypeText(column: SourceColumn, type: string): string {
 async function chunkCount({ source, sizing, chunks }: PreparedRun): Promise<number | null> {
   const { bytes, format } = source.description;
   if (bytes === null) return null;
-  if (format === "csv") return Math.max(1, Math.ceil(bytes / sizing.chunkBytes));
+  if (isTextFormat(format)) return Math.max(1, Math.ceil(bytes / sizing.chunkBytes));
   let count = 0;
   while (!(await chunks.next()).done) count++;
   return count;

@@ -11,7 +11,7 @@ import type { Host } from "../core/host.ts";
 import type { ModelSignature } from "../core/model-signature.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { ResolvedRun, RunSettings } from "../core/settings.ts";
-import type { Source } from "../core/source.ts";
+import { isTextFormat, type Source } from "../core/source.ts";
 import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
 import type { ProbeResult } from "../predict/protocol.ts";
@@ -52,6 +52,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     throwIfStopped(signal);
     const { description } = source;
     const binding = planBinding(signature, description.columns, settings);
+    binding.notices.unshift(...(description.notices ?? []));
     const wanted = outputNames(signature, settings);
     const facts: SizingFacts = {
       modelBytes: signature.sizeBytes,
@@ -82,7 +83,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     }
     const keptNames = binding.plan.keep.map((column) => column.name);
     const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
-    const chunks = fromFirst(first, iterator, description.format === "csv", settings.shard);
+    const chunks = fromFirst(first, iterator, isTextFormat(description.format), settings.shard);
     return { resolved, signature, source, binding, sizing, facts, probe, outputs, pool, chunks, close };
   } catch (error) {
     await close();

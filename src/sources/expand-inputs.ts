@@ -8,7 +8,8 @@ import type { SourceFile } from "../core/source.ts";
 import { suggest } from "../core/suggest.ts";
 
 /** Endings that make a file in a folder a data file. */
-export const DATA_ENDINGS = /\.(csv|tsv|txt|csv\.gz|tsv\.gz|txt\.gz|arrow|arrows|feather|ipc|parquet|pq)$/i;
+export const DATA_ENDINGS =
+  /\.(csv|tsv|txt|csv\.gz|tsv\.gz|txt\.gz|jsonl|ndjson|jsonl\.gz|ndjson\.gz|arrow|arrows|feather|ipc|parquet|pq)$/i;
 
 /** Files of a glob or folder come sorted by path, bytewise, so that a run reads them in the same order everywhere. */
 export async function expandInputs(inputs: readonly string[]): Promise<SourceFile[]> {
@@ -39,7 +40,7 @@ async function filesIn(folder: string): Promise<SourceFile[]> {
   if (names.length === 0) {
     throw new BatchPredictError("BP_INPUT_NOT_FOUND", "the input folder holds no data files", {
       where: { file: folder },
-      expected: "files ending in .csv, .tsv, .csv.gz, .arrow, .feather, .parquet, ...",
+      expected: "files ending in .csv, .tsv, .csv.gz, .jsonl, .arrow, .feather, .parquet, ...",
       hints: ["name the files themselves, or a glob"],
     });
   }

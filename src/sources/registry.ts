@@ -32,6 +32,10 @@ const FORMATS: Record<SourceFormat, FormatEntry> = {
     source: async () => (await import("./csv/index.ts")).openCsvSource,
     reader: async () => (await import("./csv/reader.ts")).openCsvReader,
   },
+  jsonl: {
+    source: async () => (await import("./jsonl/index.ts")).openJsonlSource,
+    reader: async () => (await import("./jsonl/reader.ts")).openJsonlReader,
+  },
   arrow,
   "arrow-stream": arrow,
   parquet: {
@@ -88,6 +92,7 @@ async function formatOf(path: string): Promise<SourceFormat> {
   if (head.subarray(0, 4).toString("latin1") === "PAR1" || head.subarray(0, 4).toString("latin1") === "PARE") return "parquet";
   if (/\.(parquet|pq)$/i.test(path)) return "parquet";
   if (/\.arrows$/i.test(path) || padded(head).readUInt32LE(0) === 0xffffffff) return "arrow-stream";
+  if (/\.(jsonl|ndjson)(\.gz)?$/i.test(path)) return "jsonl";
   if (/\.(arrow|feather|ipc)$/i.test(path) || head.subarray(0, 4).toString("latin1") === "FEA1") return "arrow";
   return "csv";
 }

@@ -194,7 +194,8 @@ function rowsOfSpan(good: Uint32Array | null, from: number, to: number, at: numb
   return good.filter((row) => row >= at && row < at + to - from).map((row) => row - at + from);
 }
 
-function compact(data: TensorArray, good: Uint32Array, rowSize: number): TensorArray {
+/** The good rows of a tensor, in its own memory where it has any. */
+export function compact(data: TensorArray, good: Uint32Array, rowSize: number): TensorArray {
   if (Array.isArray(data)) {
     const rows: string[] = [];
     for (const row of good) for (let k = 0; k < rowSize; k++) rows.push(data[row * rowSize + k]!);

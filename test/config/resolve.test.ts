@@ -206,7 +206,7 @@ describe("resolveRun without a job", () => {
     expect(complaint(() => resolve(bad))).toMatchInlineSnapshot(`
       [
         "BP_USAGE 25 problems with the settings of the run",
-        "BP_USAGE --input-format: "parqet" is not one of the choices [csv, arrow, arrow-stream, parquet] -> did you mean parquet?",
+        "BP_USAGE --input-format: "parqet" is not one of the choices [csv, jsonl, arrow, arrow-stream, parquet] -> did you mean parquet?",
         "BP_CONFIG unknown extension .parqet of the output "out.parqet" [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .arrow, .feather] -> did you mean .parquet? -> name the file *.parquet, *.db, *.csv or *.arrow, or say --output-format parquet | sqlite | csv | arrow",
         "BP_USAGE --delimiter: "ab" is no delimiter [one ASCII character, or tab, comma, semicolon, pipe, space]",
         "BP_USAGE --encoding: "utf9" is an unknown encoding [utf-8, utf-16le, utf-16be, latin1, windows-1252, ...] -> did you mean utf-8?",

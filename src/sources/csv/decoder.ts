@@ -5,7 +5,7 @@ import type { SourceDescription } from "../../core/source.ts";
 
 export interface CsvDecoder {
   /** Memory to read the next chunk into, where that saves a copy; it must hold until `locate` of that chunk is done. */
-  reserve?(length: number): Uint8Array;
+  reserve?(length: number): Uint8Array | undefined;
   /**
    * @param bytes whole records, no header
    * @param byteStart absolute offset of the first byte

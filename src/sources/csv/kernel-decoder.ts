@@ -29,6 +29,8 @@ const PAGE_BYTES = 65536;
 /** Room behind the input for the sentinel and for loads that look one byte ahead. */
 const PAD_BYTES = 16;
 const DONE = 0;
+/** Beyond it (a long record of very many columns) the reference decodes, whose memory grows with what is there. */
+const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
 
 /** @returns the kernel's decoder, or the reference where the kernel does not know the dialect */
 export const makeKernelDecoder: MakeCsvDecoder = (description, plan) => {
@@ -46,6 +48,7 @@ class KernelDecoder implements CsvDecoder {
   private readonly actionTable: number;
   private readonly input: number;
   private readonly width: number;
+  private readonly textCopies: number;
 
   constructor(
     private readonly description: SourceDescription,
@@ -55,6 +58,7 @@ class KernelDecoder implements CsvDecoder {
   ) {
     this.filler = new TensorFiller(plan, description.dialect!);
     this.nulls = new Set(description.dialect!.nullValues);
+    this.textCopies = textCopiesOf(known.actions);
     this.width = description.columns.length;
     this.columnTable = align(this.kernel.heapBase());
     this.actionTable = align(this.columnTable + this.width * COLUMN_BYTES);
@@ -64,8 +68,10 @@ class KernelDecoder implements CsvDecoder {
   }
 
   /** Memory to read the next chunk into, so that it need not be copied. */
-  reserve(length: number): Uint8Array {
-    this.need(this.layout(length).end);
+  reserve(length: number): Uint8Array | undefined {
+    const { end } = this.layout(length);
+    if (end > MAX_MEMORY_BYTES) return undefined;
+    this.need(end);
     return new Uint8Array(this.kernel.memory.buffer, this.input, length);
   }
 
@@ -77,6 +83,7 @@ class KernelDecoder implements CsvDecoder {
     const { known, kernel, input } = this;
     if (known.bytes === "utf-8" ? !isUtf8(bytes) : known.bytes === "ascii" && !isAscii(bytes)) return null;
     const layout = this.layout(bytes.length);
+    if (layout.end > MAX_MEMORY_BYTES) return null;
     const inPlace = bytes.buffer === kernel.memory.buffer && bytes.byteOffset === input;
     this.need(layout.end);
     const memory = Buffer.from(kernel.memory.buffer);
@@ -126,9 +133,7 @@ class KernelDecoder implements CsvDecoder {
     });
     const bitmaps = actions.map(({ kept, elementBytes }) => (kept === null || elementBytes === 0 ? -1 : take(bitmapBytes)));
     const offsets = actions.map(({ kind }) => (kind === KIND.keepText ? take((maxRows + 1) * 4) : -1));
-    const texts = actions.filter(({ kind }) => kind === KIND.keepText).length;
-    // All kept texts together are no longer than the input, unless a column is kept under two names.
-    const textPool = take(texts === 0 ? 0 : length * texts);
+    const textPool = take(length * this.textCopies);
     const maxExceptions = maxRows * actions.length;
     const exceptions = take(maxExceptions * EXCEPTION_BYTES);
     return { maxRows, tensors, destinations, bitmaps, offsets, textPool, exceptions, maxExceptions, end };
@@ -144,14 +149,18 @@ class KernelDecoder implements CsvDecoder {
     const table = new Uint32Array(this.kernel.memory.buffer, this.columnTable, (this.width * COLUMN_BYTES) / 4);
     const order = this.known.actions;
     let run = 0;
+    // Actions are in order of their columns.
+    let behind = order.length;
     for (let column = this.width - 1; column >= 0; column--) {
-      const first = order.findIndex((action) => action.column === column);
-      const count = order.filter((action) => action.column === column).length;
-      const own = order[first];
+      let first = behind;
+      while (first > 0 && order[first - 1]!.column === column) first--;
+      const count = behind - first;
+      behind = first;
+      const own = count > 0 ? order[first] : undefined;
       const next = order[first + 1];
       const joins = count === 1 && next?.column === column + 1 && this.areNeighbours(own!, next);
       run = count === 1 && own!.kind === KIND.float32 ? (joins ? run + 1 : 1) : 0;
-      table.set([Math.max(0, first), count, run], (column * COLUMN_BYTES) / 4);
+      table.set([count > 0 ? first : 0, count, run], (column * COLUMN_BYTES) / 4);
     }
   }
 
@@ -179,6 +188,14 @@ class KernelDecoder implements CsvDecoder {
   }
 }
 
+/** Addresses may pass 2^31 while a layout is weighed. */
 function align(address: number): number {
-  return (address + 15) & ~15;
+  return Math.ceil(address / 16) * 16;
+}
+
+/** How often the column that is kept as text most often is: all kept texts together are no longer than that many times the input. */
+function textCopiesOf(actions: readonly KernelAction[]): number {
+  const copies = new Map<number, number>();
+  for (const { kind, column } of actions) if (kind === KIND.keepText) copies.set(column, (copies.get(column) ?? 0) + 1);
+  return [...copies.values()].reduce((most, count) => Math.max(most, count), 0);
 }

@@ -35,11 +35,15 @@ export async function* planChunks(
   tokens: Tokens,
   options: ChunkPlanOptions,
 ): AsyncGenerator<ByteChunk> {
-  let index = 0;
+  const { from } = options;
+  let index = from?.index ?? 0;
   for (const [file, planned] of files.entries()) {
+    if (from && file < from.file) continue;
+    // A record border: what is cut behind it is the same as when the file is cut from its start.
+    const start = from?.file === file ? from.byte : planned.dataStart;
     const pieces =
       planned.stream === null
-        ? planRange(planned, dialect, tokens, options)
+        ? planRange(planned, start, dialect, tokens, options)
         : planStream(planned, planned.stream(), dialect, tokens, options);
     for await (const { start, end, inline } of pieces) {
       const chunk: ByteChunk = { kind: "bytes", index, file, byteStart: start, byteEnd: end };
@@ -104,19 +108,20 @@ function checkAborted(signal: AbortSignal | undefined): void {
 
 async function* planRange(
   planned: PlannedFile,
+  firstByte: number,
   dialect: CsvDialect,
   tokens: Tokens,
   options: ChunkPlanOptions,
 ): AsyncGenerator<Cut & { inline?: never }> {
-  const { file, dataStart } = planned;
+  const { file } = planned;
   const handle = await openInput(file.path);
   try {
     await checkUnchanged(handle, file);
     const size = file.sizeBytes!;
-    const cutter = new Cutter(dataStart, tokens, options.chunkBytes, dialect.maxRecordBytes);
+    const cutter = new Cutter(firstByte, tokens, options.chunkBytes, dialect.maxRecordBytes);
     const place = (byte: number): Promise<ErrorPlace> => placeOf(file, blocksOf(file), byte, tokens.newline);
-    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(BLOCK_BYTES, size - dataStart)));
-    for (let base = dataStart; base < size; ) {
+    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(BLOCK_BYTES, size - firstByte)));
+    for (let base = firstByte; base < size; ) {
       checkAborted(options.signal);
       const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - base), base);
       if (bytesRead === 0) throw changedError(file, `only ${base} bytes`);

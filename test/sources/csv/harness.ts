@@ -79,7 +79,8 @@ export async function readSource(source: Source, chunkBytes: number, makePlan: M
       row += decoded.rowsRead;
       line += decoded.lines;
       back.chunks.push(chunk as ByteChunk);
-      back.decoded.push(decoded);
+      // Tensors are views that hold until the next chunk.
+      back.decoded.push({ ...decoded, tensors: decoded.tensors.map((tensor) => ({ ...tensor, data: tensor.data.slice() })) });
     }
     return back;
   } finally {
