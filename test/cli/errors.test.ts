@@ -1,5 +1,6 @@
 /** What a user reads when something is wrong before the first row: the whole text, the exit code, and nothing left behind. */
 import { chmodSync, copyFileSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -211,7 +212,7 @@ describe("inputs that cannot be read", () => {
     mkdirSync(dir.file("shut"));
     chmodSync(dir.file("shut"), 0o555);
     const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-    const input = await told(run("secret.csv", "/dev/shm/never.csv"), nobody);
+    const input = await told(run("secret.csv", path.join(tmpdir(), "batchpredict-never.csv")), nobody);
     expect(input.said).toBe(
       [
         "error BP_INPUT_UNREADABLE: the input cannot be read",
