@@ -136,7 +136,9 @@ class OrtSession implements PredictSession {
     } catch (error) {
       throw inferenceError(error);
     }
-    return Object.fromEntries(outputs.map((name) => [name, fromRuntime(results[nameInSession(sessionOutputs, name)] as RuntimeTensor)]));
+    return Object.fromEntries(
+      outputs.map((name) => [name, fromRuntime(results[nameInSession(sessionOutputs, name)] as RuntimeTensor)]),
+    );
   }
 
   private sessionName(name: string): string {
