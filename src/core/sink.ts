@@ -1,7 +1,10 @@
 /**
- * What a sink is: open -> write... -> finish | abort. It lives on its own thread and is synchronous there.
+ * What a sink is: open -> (write, commit)... -> finish | suspend | abort. It lives on its own thread and is synchronous there.
  * Batches come in input order, each an Arrow IPC stream (schema message, one record batch) with one schema for the whole run.
+ * What was committed survives the process: the next `open` of the same work goes on behind it.
  */
+import type { Checkpoint, WorkIdentity } from "./checkpoint.ts";
+
 export type SinkFormat = "parquet" | "sqlite" | "csv" | "arrow";
 export type IfExists = "fail" | "replace" | "append" | "upsert";
 
@@ -21,6 +24,26 @@ export interface SinkOptions {
   commitRows: number;
   /** ... and bytes of IPC payload, whichever comes first. */
   commitBytes: number;
+  /** By what an interrupted run is known again. Without it nothing is resumed: what a dead run left is removed. */
+  work?: WorkIdentity;
+}
+
+/** What `open` found of an interrupted run of the same work. */
+export interface SinkOpened {
+  /** The interrupted run's own id and start where it is gone on with, else those of the options. */
+  runId: string;
+  startedAt: string | null;
+  /** Committed state to go on from; null: from the first row. */
+  checkpoint: Checkpoint | null;
+  /** The interrupted run had published everything; only its end was not told. Nothing may be written any more. */
+  done: { result: SinkResult; checkpoint: Checkpoint } | null;
+  /**
+   * The run's journal. With `work`, finishing leaves it, so that the same work is found done by the next run until this one was told
+   * to its user; whoever tells removes it then.
+   */
+  journal: string;
+  /** What was found and done about it, for people. */
+  notices: string[];
 }
 
 /** A rejected row with absolute positions. `line` is 1-based, `row` and `byte` 0-based. */
@@ -45,6 +68,8 @@ export interface SinkBatch {
   rowBase: number;
   rowColumn: string | null;
   rejects: RejectedRow[];
+  /** State of the run behind this batch: stored by the commit that makes the batch durable. */
+  checkpoint?: Checkpoint;
 }
 
 /** Written into the output: Parquet/Arrow key-value metadata under `batchpredict`, SQLite table `_batchpredict_runs`. All values JSON-able. */
@@ -72,11 +97,19 @@ export interface SinkResult {
 }
 
 export interface Sink {
-  /** Creates the temporary file or staging table. Leftovers of dead runs of the same output are removed here. */
-  open(): void;
+  /**
+   * Takes the output for this process, then creates the temporary file or staging table, or goes on with that of an interrupted
+   * run of the same work. @throws BP_OUTPUT_BUSY (a live run has it), BP_RESUME_MISMATCH (a dead run of other work)
+   */
+  open(): SinkOpened;
+  /** Takes rows. Commits by itself every `commitRows` or `commitBytes`, with the checkpoint of the last batch taken. */
   write(batch: SinkBatch): void;
+  /** All rows taken so far and the checkpoint of the last batch become durable together. */
+  commit(): void;
   /** Flush, count again, rename or merge, fsync. After it the output is visible under its final name. @throws BP_ACCOUNTING when the count differs */
   finish(record: RunRecord): SinkResult;
+  /** Closes everything and leaves what was committed for the next run of the same work; removes it if nothing was. Never throws. */
+  suspend(): { resumable: boolean; bytes: number };
   /** Remove everything this run made; the final name is as it was before. Never throws. */
   abort(): void;
 }

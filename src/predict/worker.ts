@@ -3,6 +3,7 @@ import type { Data } from "apache-arrow";
 import type { BindingPlan } from "../core/binding-plan.ts";
 import type { Chunk, ChunkReject, DecodedChunk } from "../core/chunk.ts";
 import { BatchPredictError } from "../core/errors.ts";
+import { failpoint, losspoint } from "../core/failpoint.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { ChunkReader } from "../core/source.ts";
 import { allocateTensor, type TensorArray } from "../core/tensor-types.ts";
@@ -77,6 +78,7 @@ export class PredictWorker {
     const started = performance.now();
     const decoded = await reader.read(chunk);
     const decodedAt = performance.now();
+    failpoint("worker-decoded");
     const inferred = await inferChunk(session, feeds, decoded, {
       outputs: run.outputs.outputs,
       batchSize: run.batchSize,
@@ -91,7 +93,9 @@ export class PredictWorker {
     const times = { decodeMs: decodedAt - started, inferMs: inferredAt - decodedAt, encodeMs: performance.now() - inferredAt };
     const { rowsRead, lines, bytes, counts } = decoded;
     const { rows, rejects, sourceRows } = good;
-    return { index: chunk.index, rowsRead, rows, lines, bytes, counts, rejects, ipc, sourceRows, times };
+    failpoint("worker-done");
+    const { length } = losspoint("drop-result-rows") ? { length: rows - 1 } : { length: rows };
+    return { index: chunk.index, rowsRead, rows: length, lines, bytes, counts, rejects, ipc, sourceRows, times };
   }
 
   /** Records and line feeds of a chunk that is not predicted here. */

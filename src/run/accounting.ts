@@ -2,6 +2,7 @@
  * Counts and positions of a run, advanced chunk by chunk in input order. Workers know positions within their chunk; here they
  * become absolute. What is read must be predicted or rejected: a difference is a failed run.
  */
+import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Chunk, ChunkReject, ValueCount } from "../core/chunk.ts";
 import { BatchPredictError, type ErrorPlace } from "../core/errors.ts";
 import type { RunSettings } from "../core/settings.ts";
@@ -92,6 +93,30 @@ export class Accounting {
     this.#enter(chunk);
     this.#rowBase += rows;
     this.#lineBase += lines;
+  }
+
+  /** @param chunk the last one that was accepted or skipped */
+  checkpoint(chunk: Chunk, inputCrc: number): Checkpoint {
+    const byRange = chunk.kind === "bytes" && chunk.inline === undefined && inputCrc === 0;
+    return {
+      nextChunk: chunk.index + 1,
+      position: byRange ? { file: chunk.file, byte: chunk.byteEnd } : null,
+      file: this.#file,
+      rowBase: this.#rowBase,
+      lineBase: this.#lineBase,
+      totals: { ...this.totals },
+      values: [...this.#values.values()].map((count) => ({ ...count })),
+      inputCrc,
+    };
+  }
+
+  /** Goes on where another process was. */
+  restore(checkpoint: Checkpoint): void {
+    Object.assign(this.totals, checkpoint.totals);
+    this.#file = checkpoint.file;
+    this.#rowBase = checkpoint.rowBase;
+    this.#lineBase = checkpoint.lineBase;
+    for (const count of checkpoint.values) this.#count(count);
   }
 
   /** The budget once more, on the whole input. */

@@ -2,7 +2,10 @@
  * The run's loop: pull chunks, keep a bounded number in flight, take results in input order, hand them to the sink. It parses
  * nothing and computes nothing, so the main thread answers signals at once.
  */
+import { crc32 } from "node:zlib";
 import type { Chunk } from "../core/chunk.ts";
+import { BatchPredictError } from "../core/errors.ts";
+import { failpoint, losspoint } from "../core/failpoint.ts";
 import type { Host } from "../core/host.ts";
 import type { SinkBatch } from "../core/sink.ts";
 import type { ChunkResult, StageTimes } from "../predict/protocol.ts";
@@ -22,7 +25,9 @@ export interface ExecutorParts {
   accounting: Accounting;
   rowColumn: string | null;
   shard: { index: number; count: number } | null;
-  /** Aborting stops handing out; what is in flight is awaited, never torn down. */
+  /** Chunks before `nextChunk` are in the output already; of those that are given all the same, the bytes must be the same. */
+  resume?: { nextChunk: number; inputCrc: number } | null;
+  /** Aborting stops handing out; what is in flight is predicted and written, never torn down. */
   signal: AbortSignal;
   host: Pick<Host, "nowMs">;
   onAdvance(): void;
@@ -35,16 +40,20 @@ type Outcome =
 
 interface InFlight {
   chunk: Chunk;
+  /** Of all inline bytes up to and with this chunk. */
+  inputCrc: number;
   outcome: Promise<Outcome>;
 }
 
 export interface Executed {
+  /** false: stopped before the input's end. */
+  complete: boolean;
   chunks: number;
   times: StageTimes & { waitForWorkersMs: number; waitForSinkMs: number };
 }
 
 /**
- * @throws the first error in input order, whatever the threads did meanwhile; returns early when the signal aborts
+ * @throws the first error in input order, whatever the threads did meanwhile; after an abort it returns what had been in flight written
  */
 export async function execute(parts: ExecutorParts): Promise<Executed> {
   const executor = new Executor(parts);
@@ -55,6 +64,10 @@ export async function execute(parts: ExecutorParts): Promise<Executed> {
   }
 }
 
+/** Stands where a chunk would: planning failed there. */
+const PLAN_FAILED = -1;
+const NO_BYTES = new Uint8Array(0);
+
 class Executor {
   readonly #parts: ExecutorParts;
   readonly #flight: InFlight[] = [];
@@ -62,6 +75,9 @@ class Executor {
   readonly #times = { decodeMs: 0, inferMs: 0, encodeMs: 0, waitForWorkersMs: 0, waitForSinkMs: 0 };
   #sinkError: unknown = null;
   #chunks = 0;
+  #inputCrc = 0;
+  /** Planning ended because of the abort. */
+  #cutShort = false;
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
@@ -70,15 +86,16 @@ class Executor {
   async run(): Promise<Executed> {
     const { signal, maxInFlight } = this.#parts;
     let more = true;
-    while (!signal.aborted) {
+    let complete = false;
+    while (!complete) {
       while (more && this.#flight.length < maxInFlight && !signal.aborted) more = await this.#handOut();
       const next = this.#flight.shift();
-      if (!next) break;
-      const complete = await this.#take(next);
-      if (complete) break;
+      if (next) complete = await this.#take(next);
+      else if (more || this.#cutShort) break;
+      else complete = true;
     }
     await this.#settleWrites(0);
-    return { chunks: this.#chunks, times: this.#times };
+    return { complete, chunks: this.#chunks, times: this.#times };
   }
 
   /** Awaits what is still running; its results are not wanted any more. */
@@ -92,21 +109,40 @@ class Executor {
     const next = await this.#pull();
     if (next === null) return false;
     this.#flight.push(next);
-    return next.chunk.index >= 0;
+    return next.chunk.index !== PLAN_FAILED;
   }
 
   /** A planning error takes its place in the order: the chunks before it are written or fail first. */
   async #pull(): Promise<InFlight | null> {
-    const { chunks, shard } = this.#parts;
+    const { shard } = this.#parts;
     try {
-      const { value: chunk, done } = await chunks.next();
-      if (done) return null;
+      const chunk = await this.#nextChunk();
+      if (chunk === null) return null;
       this.#chunks++;
+      failpoint("chunk-handed-out");
       const mine = !shard || chunk.index % shard.count === shard.index - 1;
-      return { chunk, outcome: mine ? this.#predict(chunk) : this.#count(chunk) };
+      // The bytes are gone to the worker after this.
+      const place = chunk.inline ? { ...chunk, inline: NO_BYTES } : chunk;
+      return { chunk: place, inputCrc: this.#inputCrc, outcome: mine ? this.#predict(chunk) : this.#count(chunk) };
     } catch (error) {
-      const chunk: Chunk = { kind: "bytes", index: -1, file: 0, byteStart: 0, byteEnd: 0 };
-      return { chunk, outcome: Promise.resolve({ kind: "failed", error }) };
+      const chunk: Chunk = { kind: "bytes", index: PLAN_FAILED, file: 0, byteStart: 0, byteEnd: 0 };
+      return { chunk, inputCrc: 0, outcome: Promise.resolve({ kind: "failed", error }) };
+    }
+  }
+
+  /** Passes over what an earlier process of this run has committed. */
+  async #nextChunk(): Promise<Chunk | null> {
+    const { chunks, resume, signal } = this.#parts;
+    for (;;) {
+      const { value: chunk, done } = await chunks.next();
+      if (!done && chunk.inline) this.#inputCrc = crc32(chunk.inline, this.#inputCrc);
+      if (done) {
+        this.#cutShort = signal.aborted;
+        return null;
+      }
+      if (!resume || chunk.index >= resume.nextChunk) return chunk;
+      if (chunk.index === resume.nextChunk - 1) checkSameInput(resume, this.#inputCrc);
+      if (signal.aborted) throw new BatchPredictError("BP_INTERRUPTED", "reading the input was stopped");
     }
   }
 
@@ -125,12 +161,16 @@ class Executor {
   }
 
   /** @returns whether no later chunk is wanted */
-  async #take({ chunk, outcome }: InFlight): Promise<boolean> {
+  async #take({ chunk, inputCrc, outcome }: InFlight): Promise<boolean> {
     const { host, accounting, rowColumn } = this.#parts;
     const asked = host.nowMs();
     const done = await outcome;
     this.#times.waitForWorkersMs += host.nowMs() - asked;
-    if (this.#parts.signal.aborted) return true;
+    // Being stopped while the next chunk was looked for is no error of the data.
+    if (done.kind === "failed" && this.#parts.signal.aborted && chunk.index === PLAN_FAILED) {
+      this.#cutShort = true;
+      return false;
+    }
     if (done.kind === "failed") throw done.error;
     if (done.kind === "counted") {
       accounting.skip(chunk, done.rows, done.lines);
@@ -141,7 +181,10 @@ class Executor {
     this.#times.decodeMs += result.times.decodeMs;
     this.#times.inferMs += result.times.inferMs;
     this.#times.encodeMs += result.times.encodeMs;
-    await this.#write({ ipc: result.ipc, rows: result.rows, rowStart, rowEnd, rowBase, rowColumn, rejects });
+    const checkpoint = accounting.checkpoint(chunk, inputCrc);
+    failpoint("chunk-accounted");
+    if (losspoint("drop-batch")) return complete;
+    await this.#write({ ipc: result.ipc, rows: result.rows, rowStart, rowEnd, rowBase, rowColumn, rejects, checkpoint });
     this.#parts.onAdvance();
     return complete;
   }
@@ -163,4 +206,14 @@ class Executor {
     this.#times.waitForSinkMs += this.#parts.host.nowMs() - asked;
     if (this.#sinkError !== null) throw this.#sinkError;
   }
+}
+
+/** A pipe is known again by its bytes alone. */
+function checkSameInput(resume: { nextChunk: number; inputCrc: number }, found: number): void {
+  if (resume.inputCrc === found) return;
+  throw new BatchPredictError("BP_INPUT_CHANGED", "the input is not the one that the interrupted run read", {
+    expected: `${resume.nextChunk} chunks of CRC-32 ${resume.inputCrc.toString(16)}`,
+    actual: `CRC-32 ${found.toString(16)}`,
+    hints: ["pipe the same data again to go on, or start over with --fresh"],
+  });
 }

@@ -4,15 +4,17 @@ import { BatchPredictError, isErrno, toWire } from "../core/errors.ts";
 import type { RunEvent, RunProgress, RunSummary } from "../core/events.ts";
 import type { Host } from "../core/host.ts";
 import type { ResolvedRun } from "../core/settings.ts";
-import type { RunRecord, SinkOptions, SinkResult } from "../core/sink.ts";
+import type { RunRecord, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
 import { checkOutput } from "../sinks/registry.ts";
 import { rejectsPath } from "../sinks/rejects.ts";
 import { type SinkHandle, startSinkThread } from "../sinks/sink-thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
 import { type Executed, execute } from "./executor.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
 import { refuseOverwrite } from "./refuse-overwrite.ts";
+import { chunksFrom, explainKept, isResumable, type Kept } from "./resume.ts";
 
 /** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
 const COMMIT_ROWS = 131_072;
@@ -29,6 +31,11 @@ export interface RunOptions {
   runId?: string;
   /** After the last row, before the output appears under its name: what throws here keeps the old output as it was. */
   beforePublish?(rows: RunSummary["rows"]): void;
+  /**
+   * Takes over to say when the user was told of the success: until `release` is called, the same work is found done by the next run
+   * and not done again. Default: told with the "finished" event.
+   */
+  onTold?(release: () => void): void;
 }
 
 /** Never throws: a failed run is a summary with an `error`. */
@@ -40,9 +47,12 @@ class Run {
   readonly #resolved: ResolvedRun;
   readonly #host: Host;
   readonly #options: RunOptions;
-  readonly #runId: string;
+  /** That of the interrupted run, where one is gone on with. */
+  #runId: string;
   readonly #startedMs: number;
-  readonly #startedAt: string;
+  #startedAt: string;
+  #resumedFromRow: number | null = null;
+  #kept: Kept | null = null;
   #prepared: PreparedRun | null = null;
   #accounting: Accounting | null = null;
   #sink: SinkHandle | null = null;
@@ -67,6 +77,8 @@ class Run {
       summary = this.#failed(error);
     }
     this.#options.onEvent({ type: "finished", summary });
+    const sink = this.#sink;
+    if (summary.status === "succeeded" && sink) (this.#options.onTold ?? ((release) => release()))(() => sink.release());
     return summary;
   }
 
@@ -87,12 +99,26 @@ class Run {
       const result = await this.#predictAll(prepared, sinkOptions);
       return this.#summary("succeeded", result);
     } catch (error) {
-      await this.#sink?.abort();
+      await this.#leave(error);
       throw error;
     } finally {
       await prepared.close();
       await this.#sink?.close();
     }
+  }
+
+  /** What was committed stays where the same work can be gone on with. */
+  async #leave(error: unknown): Promise<void> {
+    if (!this.#sink) return;
+    if (!isResumable(toWire(error).code)) {
+      await this.#sink.abort();
+      return;
+    }
+    const { resumable, bytes } = await this.#sink.suspend();
+    const { totals } = this.#accounting ?? {};
+    if (!resumable || !totals) return;
+    const all = this.#prepared?.source.description.bytes ?? null;
+    this.#kept = { bytes, rows: totals.read, share: all === null || all === 0 ? null : Math.min(1, totals.bytes / all) };
   }
 
   async #predictAll(prepared: PreparedRun, sinkOptions: SinkOptions): Promise<SinkResult> {
@@ -102,11 +128,15 @@ class Run {
     await pool.grow(sizing.workers);
     pool.begin({ outputs, batchSize: sizing.batchSize, fixedBatch: binding.fixedBatch });
     throwIfStopped(signal);
-    const sink = await startSinkThread(sinkOptions);
+    const work = { fingerprint: await fingerprintOf(prepared), fresh: settings.fresh, startedAt: this.#startedAt };
+    const sink = await startSinkThread({ ...sinkOptions, work });
     this.#sink = sink;
     this.#executing = true;
     const accounting = new Accounting(settings, source.description);
     this.#accounting = accounting;
+    const { checkpoint, done } = this.#goOn(sink.opened);
+    if (checkpoint ?? done) accounting.restore((checkpoint ?? done?.checkpoint)!);
+    if (done) return done.result;
     const { rows, rowsEstimate } = source.description;
     this.#options.onEvent({
       type: "started",
@@ -116,7 +146,8 @@ class Run {
       batchSize: sizing.batchSize,
     });
     this.#executed = await execute({
-      chunks: prepared.chunks,
+      chunks: checkpoint ? await chunksFrom(prepared, checkpoint, signal) : prepared.chunks,
+      resume: checkpoint,
       predict: (chunk) => pool.predict(chunk),
       count: (chunk) => pool.count(chunk),
       maxInFlight: pool.capacity + 2,
@@ -128,7 +159,10 @@ class Run {
       host: this.#host,
       onAdvance: () => this.#tellProgress(),
     });
-    throwIfStopped(signal);
+    if (!this.#executed.complete) {
+      await sink.commit();
+      throw interrupted();
+    }
     accounting.finish();
     for (const message of accounting.warnings()) this.#options.onEvent({ type: "warning", message });
     const { read, predicted, rejected } = accounting.totals;
@@ -145,6 +179,22 @@ class Run {
     return result;
   }
 
+  #goOn(opened: SinkOpened): SinkOpened {
+    const { runId, startedAt, checkpoint, notices } = opened;
+    this.#runId = runId;
+    this.#startedAt = startedAt ?? this.#startedAt;
+    const { onEvent } = this.#options;
+    for (const message of notices) onEvent({ type: "notice", message });
+    if (checkpoint) {
+      this.#resumedFromRow = checkpoint.rowBase;
+      onEvent({
+        type: "notice",
+        message: `going on with an interrupted run of the same work behind row ${checkpoint.rowBase} (--fresh starts over)`,
+      });
+    }
+    return opened;
+  }
+
   #sinkOptions(): SinkOptions {
     const { settings } = this.#resolved;
     return {
@@ -155,7 +205,7 @@ class Run {
       key: settings.key,
       runId: this.#runId,
       rejects: settings.onError === "reject" ? { path: settings.rejects } : null,
-      commitRows: COMMIT_ROWS,
+      commitRows: Number(this.#host.env.BATCHPREDICT_COMMIT_ROWS ?? COMMIT_ROWS),
       commitBytes: COMMIT_BYTES,
     };
   }
@@ -172,6 +222,7 @@ class Run {
       rows_rejected: totals.rejected,
       model_path: signature.path,
       model_sha256: signature.sha256,
+      transform_sha256: this.#prepared?.transform?.sha256 ?? null,
       onnxruntime_version: probe.runtimeVersion,
       batchpredict_version: PACKAGE_VERSION,
       inputs: source.description.files.map((file) => file.path),
@@ -231,7 +282,7 @@ class Run {
       onnxruntime_version: prepared?.probe.runtimeVersion ?? "",
       batch_size: prepared?.sizing.batchSize ?? 0,
       workers: prepared?.sizing.workers ?? 0,
-      resumed_from_row: null,
+      resumed_from_row: this.#resumedFromRow,
       stages: stagesOf(this.#executed),
       warnings: this.#accounting?.warnings() ?? [],
     };
@@ -243,6 +294,7 @@ class Run {
       stopped && !(cause instanceof BatchPredictError && cause.code !== "BP_INTERRUPTED") ? interrupted() : cause,
     );
     if (isErrno(cause, "EMFILE", "ENFILE")) error.hints = ["raise the limit of open files (ulimit -n)"];
+    explainKept(error, this.#kept);
     // Found before the first row: 2; after it: 1. Errors that know better (rejects, busy) keep their own.
     error.exitCode ??= this.#executing ? 1 : 2;
     const summary = this.#summary(error.code === "BP_INTERRUPTED" ? "cancelled" : "failed", null);

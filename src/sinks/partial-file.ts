@@ -2,17 +2,13 @@
  * An output under construction: written beside its final name and moved there only when it is whole, so that a reader
  * never meets half a file and a crash leaves the old output as it was.
  *
- * Temporary name: `.<basename>.<runId>.<pid>-<start>-<host>.partial` in the folder of the final file (a rename is atomic only
- * within one file system). The name is the lock, and it dies with the process without native code: pid together with the
- * process's start time (field 22 of /proc/PID/stat, clock ticks since boot) is never reused; `host` is a hash of host name and pid
- * namespace, because a pid of another container or of another machine on a shared disk says nothing here. Leftovers of the same
- * output are removed at open when they are of this host and their process is gone; those of another host are left alone.
- * Systems without /proc know only whether the pid is alive: a reused pid keeps a leftover until a later run.
+ * Temporary name: `.<basename>.<runId>.partial` in the folder of the final file (a rename is atomic only within one file system).
+ * It stays the same when another process goes on with the run; who owns it is told by the run's journal (see journal.ts).
  */
 import { createHash } from "node:crypto";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
+import { crc32 } from "node:zlib";
 import { BatchPredictError, isErrno, toWire } from "../core/errors.ts";
 
 export interface PartialFile {
@@ -22,43 +18,99 @@ export interface PartialFile {
   /** The file that will appear: the link's target where the given path is a symbolic link. */
   readonly finalPath: string;
   readonly bytesWritten: number;
+  /** CRC-32 of all bytes before bytesWritten. */
+  readonly crc: number;
   /** Appends all bytes. @throws BP_DISK_FULL, BP_OUTPUT_WRITE */
   write(bytes: Uint8Array): void;
+  /** fsync: what was written is on the disk. @throws BP_DISK_FULL, BP_OUTPUT_WRITE */
+  sync(): void;
   /**
    * fsync, close, move to the final name, fsync of the folder. Without `replace` a file that appeared meanwhile is never
    * overwritten. With it the new file takes the old one's permissions. @throws BP_OUTPUT_EXISTS, BP_DISK_FULL, BP_OUTPUT_WRITE
    */
   publish(options: { replace: boolean }): void;
+  /** Forgets bytes behind `length`, whose checksum is `crc`: what was written after the last commit. */
+  truncate(length: number, crc: number): void;
+  /** Closes the temporary file and leaves it. Never throws. */
+  close(): void;
   /** Removes the temporary file; does nothing after `publish`. Never throws. */
   discard(): void;
 }
 
 /** One call of write(2) moves at most this many bytes; Node refuses more than 2^31 - 1. */
 const MAX_WRITE_BYTES = 1 << 28;
-/** File systems allow 255 bytes per name; runId, pid, start time and host take up to 90. */
+/** File systems allow 255 bytes per name; runId, table tag, pid, start time and host take up to 100. */
 const MAX_LABEL_BYTES = 150;
 
 /**
  * @param target final path, absolute; its folder must exist
  * @throws BP_OUTPUT_PATH when the folder is absent, not writable or not a folder, or the target is a folder or a device
  */
-export function openPartial(target: string, runId: string): PartialFile {
-  const finalPath = resolveLinks(target);
+export function openPartial(target: string, runId: string, { resume = false }: { resume?: boolean } = {}): PartialFile {
+  const { finalPath, tempPath } = partialPaths(target, runId);
   const folder = path.dirname(finalPath);
-  checkTarget(target, finalPath, folder);
-  removeLeftovers(folder, labelOf(finalPath));
-  const tempPath = path.join(folder, tempName(finalPath, runId));
   let fd: number;
   try {
-    fd = fs.openSync(tempPath, "wx+", 0o666);
+    fd = fs.openSync(tempPath, resume ? "r+" : "wx+", 0o666);
   } catch (error) {
     throw pathError(error, target, folder);
   }
   return new OpenPartial(target, finalPath, tempPath, fd);
 }
 
+/** @throws BP_OUTPUT_PATH as `openPartial` */
+export function partialPaths(target: string, runId: string): { finalPath: string; tempPath: string } {
+  const finalPath = resolveLinks(target);
+  const folder = path.dirname(finalPath);
+  checkTarget(target, finalPath, folder);
+  return { finalPath, tempPath: path.join(folder, `.${labelOf(finalPath)}.${runTag(runId)}.partial`) };
+}
+
+/** A run id as it stands in names of files and tables. */
+export function runTag(runId: string): string {
+  return runId.replace(/[^\w-]/g, "_");
+}
+
+export interface Committed {
+  bytes: number;
+  crc: number;
+}
+
+/**
+ * Reads a temporary file again and compares it with what its journal says about each commit. Costs one pass over the file, and
+ * makes a flush of the disk at each commit needless: after a power cut the commits that reached the disk are gone on from.
+ * @param commits growing in bytes
+ * @returns how many of the commits the file holds, from the first on
+ */
+export function provenCommits(tempPath: string, commits: readonly Committed[]): number {
+  let fd: number;
+  try {
+    fd = fs.openSync(tempPath, "r");
+  } catch {
+    return 0;
+  }
+  try {
+    const block = Buffer.allocUnsafe(1 << 20);
+    let crc = 0;
+    let position = 0;
+    for (const [at, commit] of commits.entries()) {
+      while (position < commit.bytes) {
+        const length = fs.readSync(fd, block, 0, Math.min(block.length, commit.bytes - position), position);
+        if (length === 0) return at;
+        crc = crc32(block.subarray(0, length), crc);
+        position += length;
+      }
+      if (crc !== commit.crc) return at;
+    }
+    return commits.length;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 class OpenPartial implements PartialFile {
   bytesWritten = 0;
+  crc = 0;
   private state: "open" | "closed" | "published" | "discarded" = "open";
 
   constructor(
@@ -71,10 +123,19 @@ class OpenPartial implements PartialFile {
   write(bytes: Uint8Array): void {
     try {
       for (let done = 0; done < bytes.length; ) {
-        const count = fs.writeSync(this.fd, bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES));
+        const count = fs.writeSync(this.fd, bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES), this.bytesWritten);
+        this.crc = crc32(bytes.subarray(done, done + count), this.crc);
         done += count;
         this.bytesWritten += count;
       }
+    } catch (error) {
+      throw writeError(error, this.target);
+    }
+  }
+
+  sync(): void {
+    try {
+      fs.fsyncSync(this.fd);
     } catch (error) {
       throw writeError(error, this.target);
     }
@@ -86,14 +147,27 @@ class OpenPartial implements PartialFile {
       fs.fsyncSync(this.fd);
       this.state = "closed";
       fs.closeSync(this.fd);
-      if (replace) fs.renameSync(this.tempPath, this.finalPath);
-      else moveWithoutOverwriting(this.tempPath, this.finalPath);
+      moveIntoPlace(this.tempPath, this.finalPath, { replace });
       this.state = "published";
     } catch (error) {
       if (isErrno(error, "EEXIST")) throw outputExists(this.target);
       throw writeError(error, this.target);
     }
-    syncFolder(path.dirname(this.finalPath));
+  }
+
+  truncate(length: number, crc: number): void {
+    try {
+      fs.ftruncateSync(this.fd, length);
+    } catch (error) {
+      throw writeError(error, this.target);
+    }
+    this.bytesWritten = length;
+    this.crc = crc;
+  }
+
+  close(): void {
+    if (this.state === "open") ignoring(() => fs.closeSync(this.fd));
+    if (this.state === "open") this.state = "closed";
   }
 
   discard(): void {
@@ -115,6 +189,13 @@ export function outputExists(target: string): BatchPredictError {
   });
 }
 
+/** rename and fsync of the folder. @throws EEXIST without `replace`, and what else the file system says */
+export function moveIntoPlace(from: string, to: string, { replace }: { replace: boolean }): void {
+  if (replace) fs.renameSync(from, to);
+  else moveWithoutOverwriting(from, to);
+  syncFolder(path.dirname(to));
+}
+
 /** link + unlink is the one atomic "rename unless it exists"; where hard links are missing (FAT, some network disks) the name is claimed first. */
 function moveWithoutOverwriting(from: string, to: string): void {
   try {
@@ -129,7 +210,7 @@ function moveWithoutOverwriting(from: string, to: string): void {
 }
 
 /** Follows links also when the last one dangles, which realpath refuses. */
-function resolveLinks(target: string): string {
+export function resolveLinks(target: string): string {
   let current = target;
   for (let hops = 0; hops < 40; hops++) {
     try {
@@ -165,69 +246,13 @@ function checkTarget(target: string, finalPath: string, folder: string): void {
   });
 }
 
-function labelOf(finalPath: string): string {
+export function labelOf(finalPath: string): string {
   const name = path.basename(finalPath);
   if (Buffer.byteLength(name) <= MAX_LABEL_BYTES) return name;
   return createHash("sha256").update(name).digest("hex").slice(0, 32);
 }
 
-function tempName(finalPath: string, runId: string): string {
-  const id = runId.replace(/[^\w-]/g, "_");
-  return `.${labelOf(finalPath)}.${id}.${process.pid}-${startTime(process.pid) ?? 0}-${hostTag()}.partial`;
-}
-
-function removeLeftovers(folder: string, label: string): void {
-  const prefix = `.${label}.`;
-  let names: string[] = [];
-  ignoring(() => {
-    names = fs.readdirSync(folder);
-  });
-  for (const name of names) {
-    if (!name.startsWith(prefix)) continue;
-    const parts = /^[\w-]+\.(\d+)-(\d+)-([0-9a-f]{8})\.partial$/.exec(name.slice(prefix.length));
-    if (parts === null || parts[3] !== hostTag() || isAlive(Number(parts[1]), Number(parts[2]))) continue;
-    ignoring(() => fs.unlinkSync(path.join(folder, name)));
-  }
-}
-
-function isAlive(pid: number, started: number): boolean {
-  const now = startTime(pid);
-  if (now !== null) return now === started;
-  if (fs.existsSync("/proc/self/stat")) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return isErrno(error, "EPERM");
-  }
-}
-
-/** Clock ticks after boot; null where /proc does not know the process (proc(5)) or it is dead and only waits to be reaped. */
-function startTime(pid: number): number | null {
-  let text: string;
-  try {
-    text = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    return null;
-  }
-  // The second field is the command in parentheses and may itself hold blanks and parentheses.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? null : Number(fields[19]);
-}
-
-let hostTagCache: string | undefined;
-function hostTag(): string {
-  if (hostTagCache === undefined) {
-    let namespace = "";
-    ignoring(() => {
-      namespace = fs.readlinkSync("/proc/self/ns/pid");
-    });
-    hostTagCache = createHash("sha256").update(`${os.hostname()}\n${namespace}`).digest("hex").slice(0, 8);
-  }
-  return hostTagCache;
-}
-
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   // Some systems cannot sync a folder; the file itself is on disk by then.
   ignoring(() => {
     const fd = fs.openSync(folder, "r");
@@ -239,7 +264,7 @@ function syncFolder(folder: string): void {
   });
 }
 
-function pathError(error: unknown, target: string, folder: string): BatchPredictError {
+export function pathError(error: unknown, target: string, folder: string): BatchPredictError {
   const refuse = (why: string, ...hints: string[]): BatchPredictError =>
     new BatchPredictError("BP_OUTPUT_PATH", `cannot write the output ${target}: ${why}`, {
       where: { file: target },
@@ -255,7 +280,7 @@ function pathError(error: unknown, target: string, folder: string): BatchPredict
   return writeError(error, target);
 }
 
-function writeError(error: unknown, target: string): BatchPredictError {
+export function writeError(error: unknown, target: string): BatchPredictError {
   if (error instanceof BatchPredictError) return error;
   const wire = toWire(error);
   if (wire.code === "BP_DISK_FULL") {
@@ -273,7 +298,7 @@ function writeError(error: unknown, target: string): BatchPredictError {
   });
 }
 
-function ignoring(action: () => void): void {
+export function ignoring(action: () => void): void {
   try {
     action();
   } catch {

@@ -3,7 +3,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { BatchPredictError, isErrno } from "../core/errors.ts";
 import type { IfExists, Sink, SinkFormat, SinkOptions } from "../core/sink.ts";
-import { rejectsPath } from "./rejects.ts";
+import { checkNotBusy, hasDecidedRun } from "./claim.ts";
+import { rejectsPath } from "./rejects-path.ts";
 
 /** Each loads its library only when it is asked for. */
 const OPENERS: Record<SinkFormat, (options: SinkOptions) => Promise<Sink>> = {
@@ -49,6 +50,9 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
 export async function checkOutput(options: SinkOptions): Promise<void> {
   checkMode(options);
   checkPlace(options.path, "--output");
+  checkNotBusy(options);
+  // What stands there may be the work of this very run, killed before it could say so: `open` finds out.
+  if (hasDecidedRun(options)) return;
   if (options.format === "sqlite") (await import("./sqlite/check-table.ts")).checkSqliteOutput(options);
   else if (options.ifExists === "fail" && fs.existsSync(options.path)) throw exists(options.path, "output", options.format);
   const rejects = rejectsPath(options);
@@ -135,10 +139,20 @@ class SinkWithFolder implements Sink {
     private readonly options: SinkOptions,
   ) {}
 
-  open(): void {
+  open(): ReturnType<Sink["open"]> {
     const rejects = rejectsPath(this.options);
     for (const file of rejects === null ? [this.options.path] : [this.options.path, rejects]) this.makeFolder(path.dirname(file));
-    this.sink.open();
+    return this.sink.open();
+  }
+
+  commit(): void {
+    this.sink.commit();
+  }
+
+  suspend(): ReturnType<Sink["suspend"]> {
+    const suspended = this.sink.suspend();
+    if (!suspended.resumable) this.removeFolders();
+    return suspended;
   }
 
   write(batch: Parameters<Sink["write"]>[0]): void {
@@ -151,6 +165,10 @@ class SinkWithFolder implements Sink {
 
   abort(): void {
     this.sink.abort();
+    this.removeFolders();
+  }
+
+  private removeFolders(): void {
     for (const folder of this.made) {
       try {
         fs.rmdirSync(folder);

@@ -9,10 +9,13 @@
  *   as its rejects; only a file with our header is ever removed.
  */
 import fs from "node:fs";
-import path from "node:path";
 import { BatchPredictError } from "../core/errors.ts";
 import type { RejectedRow, SinkOptions } from "../core/sink.ts";
-import { openPartial, type PartialFile } from "./partial-file.ts";
+import type { JournalHeader, JournalPublish } from "./journal.ts";
+import { moveIntoPlace, openPartial, type PartialFile } from "./partial-file.ts";
+import { rejectsPath } from "./rejects-path.ts";
+
+export { rejectsPath };
 
 export const REJECT_COLUMNS = ["row", "line", "byte", "column", "code", "message", "raw"] as const;
 const HEADER = `${REJECT_COLUMNS.join(",")}\n`;
@@ -21,28 +24,36 @@ const BUFFER_CHARS = 1 << 16;
 export interface RejectsWriter {
   /** @throws BP_DISK_FULL, BP_OUTPUT_WRITE */
   write(rows: readonly RejectedRow[]): void;
+  /** Everything so far is in the file. @returns what a journal must know to go on */
+  flush(): RejectsState;
+  /** On disk, and the inode that will appear; null: nothing will be published. */
+  prepare(): number | null;
   /** @returns the file's path, or null when there was nothing to publish */
   publish(): { path: string | null };
+  /** Leaves the file for the next run of the same work. Never throws. */
+  close(): void;
   /** Never throws. */
   discard(): void;
 }
 
-/** Where rejects go when the user did not say: `<output without extension>.rejects.csv`. */
-export function rejectsPath(options: SinkOptions): string | null {
-  if (options.rejects === null) return null;
-  if (options.rejects.path !== null) return options.rejects.path;
-  if (options.format === "sqlite") return null;
-  const { dir, name } = path.parse(options.path);
-  return path.join(dir, `${name}.rejects.csv`);
+export interface RejectsState {
+  rows: number;
+  bytes: number;
+  crc: number;
 }
 
 /**
  * @returns null when rejects are not kept, or go into the SQLite database
  * @throws BP_OUTPUT_EXISTS, BP_OUTPUT_PATH before the first row
  */
-export function openRejects(options: SinkOptions): RejectsWriter | null {
+export function openRejects(options: SinkOptions, resume: RejectsState | null = null): RejectsWriter | null {
   const target = rejectsPath(options);
   if (target === null) return null;
+  if (resume !== null) {
+    const file = openPartial(target, options.runId, { resume: true });
+    file.truncate(resume.bytes, resume.crc);
+    return new CsvRejects(file, target, options.ifExists, resume.rows);
+  }
   const exists = fs.existsSync(target);
   const appends = options.ifExists === "append" || options.ifExists === "upsert";
   if (exists && (options.ifExists === "fail" || (appends && !hasOurHeader(target)))) throw rejectsExist(target, appends);
@@ -59,20 +70,36 @@ export function openRejects(options: SinkOptions): RejectsWriter | null {
 
 class CsvRejects implements RejectsWriter {
   private pending = "";
-  private rows = 0;
 
   constructor(
     private readonly file: PartialFile,
     private readonly target: string,
     private readonly ifExists: SinkOptions["ifExists"],
+    private rows = 0,
   ) {}
 
   write(rows: readonly RejectedRow[]): void {
     for (const row of rows) {
       this.pending += `${REJECT_COLUMNS.map((column) => quote(row[column])).join(",")}\n`;
-      if (this.pending.length >= BUFFER_CHARS) this.flush();
+      if (this.pending.length >= BUFFER_CHARS) this.drain();
     }
     this.rows += rows.length;
+  }
+
+  flush(): RejectsState {
+    this.drain();
+    return { rows: this.rows, bytes: this.file.bytesWritten, crc: this.file.crc };
+  }
+
+  prepare(): number | null {
+    this.drain();
+    if (this.rows === 0) return null;
+    this.file.sync();
+    return fs.fstatSync(this.file.fd).ino;
+  }
+
+  close(): void {
+    this.file.close();
   }
 
   publish(): { path: string | null } {
@@ -81,7 +108,7 @@ class CsvRejects implements RejectsWriter {
       if (this.ifExists === "replace" && hasOurHeader(this.target)) fs.rmSync(this.target, { force: true });
       return { path: null };
     }
-    this.flush();
+    this.drain();
     this.file.publish({ replace: this.ifExists !== "fail" });
     return { path: this.target };
   }
@@ -90,9 +117,22 @@ class CsvRejects implements RejectsWriter {
     this.file.discard();
   }
 
-  private flush(): void {
+  private drain(): void {
     this.file.write(Buffer.from(this.pending));
     this.pending = "";
+  }
+}
+
+/** Carries out what `publish` would have done for a run that died after it had noted it. */
+export function settleRejects({ rejects }: JournalHeader, publish: JournalPublish): void {
+  if (rejects === null) return;
+  const { tempPath, finalPath } = rejects;
+  if (publish.rejects === null) {
+    fs.rmSync(tempPath, { force: true });
+    if (publish.replace && hasOurHeader(finalPath)) fs.rmSync(finalPath, { force: true });
+  } else if (fs.existsSync(tempPath)) {
+    if (fs.statSync(finalPath, { throwIfNoEntry: false })?.ino === publish.rejects) fs.unlinkSync(tempPath);
+    else moveIntoPlace(tempPath, finalPath, publish);
   }
 }
 

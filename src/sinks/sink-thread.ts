@@ -2,12 +2,15 @@
  * The main thread's side of a sink that lives on a thread of its own. The thread is never terminated from outside (a native call cut
  * short takes the whole process with it): it ends by itself after finish or abort.
  */
+import fs from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
-import type { RunRecord, SinkBatch, SinkOptions, SinkResult } from "../core/sink.ts";
-import type { SinkAnswer, SinkRequest } from "./sink-protocol.ts";
+import type { RunRecord, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
+import type { SinkAnswer, SinkReply, SinkRequest, Suspended } from "./sink-protocol.ts";
 
 export interface SinkHandle {
+  /** What was found when the output was opened. With `opened.done` the thread has ended and nothing may be asked any more. */
+  readonly opened: SinkOpened;
   /**
    * Transfers `batch.ipc.buffer`: it is empty afterwards. Resolves when the rows have been taken, so the number of unresolved
    * writes bounds the memory in flight. After a failed write the others fail with the same error; only `abort` is left.
@@ -15,6 +18,12 @@ export interface SinkHandle {
   write(batch: SinkBatch): Promise<void>;
   /** Resolves when the output is visible and the thread has ended. After a failure call `abort`. */
   finish(record: RunRecord): Promise<SinkResult>;
+  /** What was written so far survives this process. */
+  commit(): Promise<void>;
+  /** Leaves what was committed for the next run of the same work. Never rejects. */
+  suspend(): Promise<Suspended>;
+  /** The run was told to its user: its journal goes. Never throws; after `finish` or `opened.done`. */
+  release(): void;
   /** Everything this run made is removed. Never rejects; does nothing after `finish`. */
   abort(): Promise<void>;
   /** Aborts what was not finished and waits for the thread's end. */
@@ -25,7 +34,7 @@ export interface SinkHandle {
 export async function startSinkThread(options: SinkOptions): Promise<SinkHandle> {
   const thread = new SinkThread(options);
   try {
-    await thread.opened;
+    await thread.open();
   } catch (error) {
     await thread.ended;
     throw error;
@@ -34,12 +43,12 @@ export async function startSinkThread(options: SinkOptions): Promise<SinkHandle>
 }
 
 interface Waiting {
-  resolve(result: SinkResult | null): void;
+  resolve(result: SinkReply): void;
   reject(error: unknown): void;
 }
 
 class SinkThread implements SinkHandle {
-  readonly opened: Promise<SinkResult | null>;
+  opened!: SinkOpened;
   readonly ended: Promise<void>;
   private readonly worker: Worker;
   /** Requests without an answer yet, oldest first; answers come in order. */
@@ -47,6 +56,7 @@ class SinkThread implements SinkHandle {
   private failure: unknown = null;
   private gone = false;
   private over = false;
+  private readonly opening: Promise<SinkReply>;
 
   constructor(options: SinkOptions) {
     this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), {
@@ -54,7 +64,7 @@ class SinkThread implements SinkHandle {
       // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
       execArgv: [],
     });
-    this.opened = this.answer();
+    this.opening = this.answer();
     this.ended = new Promise((resolve) => {
       this.worker.once("exit", () => {
         this.gone = true;
@@ -71,6 +81,13 @@ class SinkThread implements SinkHandle {
     }
   }
 
+  async open(): Promise<void> {
+    this.opened = (await this.opening) as SinkOpened;
+    if (this.opened.done === null) return;
+    this.over = true;
+    await this.ended;
+  }
+
   async write(batch: SinkBatch): Promise<void> {
     if (this.failure !== null) throw this.failure;
     await this.ask({ kind: "write", batch }, [batch.ipc.buffer]).catch((error: unknown) => {
@@ -84,7 +101,25 @@ class SinkThread implements SinkHandle {
     const result = await this.ask({ kind: "finish", record });
     this.over = true;
     await this.ended;
-    return result!;
+    return result as SinkResult;
+  }
+
+  async commit(): Promise<void> {
+    if (this.failure !== null) throw this.failure;
+    await this.ask({ kind: "commit" });
+  }
+
+  async suspend(): Promise<Suspended> {
+    const nothing = { resumable: false, bytes: 0 };
+    if (this.over || this.gone) return nothing;
+    this.over = true;
+    const suspended = await this.ask({ kind: "suspend" }).catch(() => null);
+    await this.ended;
+    return (suspended as Suspended | null) ?? nothing;
+  }
+
+  release(): void {
+    fs.rmSync(this.opened.journal, { force: true });
   }
 
   async abort(): Promise<void> {
@@ -100,7 +135,7 @@ class SinkThread implements SinkHandle {
     await this.abort();
   }
 
-  private ask(request: SinkRequest, transfer: ArrayBuffer[] = []): Promise<SinkResult | null> {
+  private ask(request: SinkRequest, transfer: ArrayBuffer[] = []): Promise<SinkReply> {
     if (this.gone) {
       const error = this.failure ?? new BatchPredictError("BP_INTERNAL", "the thread that writes the output has ended already");
       return Promise.reject(error);
@@ -110,7 +145,7 @@ class SinkThread implements SinkHandle {
     return promise;
   }
 
-  private answer(): Promise<SinkResult | null> {
+  private answer(): Promise<SinkReply> {
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 

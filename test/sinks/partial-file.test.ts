@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BatchPredictError } from "../../src/core/errors.ts";
-import { openPartial } from "../../src/sinks/partial-file.ts";
+import { openPartial, provenCommits } from "../../src/sinks/partial-file.ts";
 
 const RUN = "01890a5d-ac96-774b-bcce-b302099a8057";
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -34,9 +34,7 @@ describe("a file under construction", () => {
     partial.write(bytes("one "));
     partial.write(bytes("two"));
     expect(fs.existsSync(target)).toBe(false);
-    expect(path.basename(partial.tempPath)).toMatch(
-      /^\.out\.parquet\.01890a5d-ac96-774b-bcce-b302099a8057\.\d+-\d+-[0-9a-f]{8}\.partial$/,
-    );
+    expect(path.basename(partial.tempPath)).toBe(`.out.parquet.${RUN}.partial`);
     expect(partial.bytesWritten).toBe(7);
     partial.publish({ replace: false });
     partial.discard();
@@ -152,21 +150,35 @@ describe("a path that cannot be written", () => {
   });
 });
 
-describe("leftovers", () => {
-  it("of a dead run of the same output are removed, those of live runs, other outputs and other hosts stay", () => {
+describe("commits", () => {
+  it("are proven by the bytes of the file, from the first on", () => {
+    const partial = openPartial(path.join(folder, "out.csv"), RUN);
+    const commits = ["one ", "two ", "three"].map((text) => {
+      partial.write(bytes(text));
+      return { bytes: partial.bytesWritten, crc: partial.crc };
+    });
+    partial.close();
+    expect(provenCommits(partial.tempPath, commits)).toBe(3);
+    fs.truncateSync(partial.tempPath, 9);
+    expect(provenCommits(partial.tempPath, commits)).toBe(2);
+    fs.writeFileSync(partial.tempPath, "one tWo three");
+    expect(provenCommits(partial.tempPath, commits)).toBe(1);
+    fs.rmSync(partial.tempPath);
+    expect(provenCommits(partial.tempPath, commits)).toBe(0);
+  });
+
+  it("are gone on from: what stood behind the last one is forgotten", () => {
     const target = path.join(folder, "out.csv");
-    const live = openPartial(target, "live");
-    const name = path.basename(live.tempPath);
-    const [, pid, start, host] = /\.live\.(\d+)-(\d+)-(\w+)\.partial$/.exec(name)!;
-    const ended = spawnSync(process.execPath, ["-e", ""]).pid;
-    const dead = `.out.csv.dead.${ended}-${start}-${host}.partial`;
-    const reusedPid = `.out.csv.reused.${pid}-${Number(start) + 1}-${host}.partial`;
-    const other = `.out.csv.csv.dead.${ended}-${start}-${host}.partial`;
-    const elsewhere = `.out.csv.dead.${ended}-${start}-00000000.partial`;
-    for (const file of [dead, reusedPid, other, elsewhere]) fs.writeFileSync(path.join(folder, file), "");
-    const next = openPartial(target, "next");
-    expect(fs.readdirSync(folder).sort()).toEqual([name, path.basename(next.tempPath), other, elsewhere].sort());
-    next.discard();
-    live.publish({ replace: false });
+    const first = openPartial(target, RUN);
+    first.write(bytes("kept "));
+    const { bytesWritten, crc } = first;
+    first.write(bytes("lost"));
+    first.close();
+    const second = openPartial(target, RUN, { resume: true });
+    second.truncate(bytesWritten, crc);
+    second.write(bytes("new"));
+    expect(provenCommits(second.tempPath, [{ bytes: second.bytesWritten, crc: second.crc }])).toBe(1);
+    second.publish({ replace: false });
+    expect(fs.readFileSync(target, "utf8")).toBe("kept new");
   });
 });

@@ -3,16 +3,16 @@
  * commitRows and commitBytes. The run's record stands in the metadata of the footer's schema, which readers of files use; the
  * schema at the start, which only readers of streams see, is written before the counts are known and has none.
  */
-import fs from "node:fs";
-import { type Data, makeData, RecordBatch, Schema, Struct, util } from "apache-arrow";
+import { type Data, makeData, RecordBatch, RecordBatchReader, Schema, Struct, util } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
-import type { RunRecord, Sink, SinkBatch, SinkOptions, SinkResult } from "../../core/sink.ts";
+import { failpoint, losspoint } from "../../core/failpoint.ts";
+import type { RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
 import { plainType, rowRange, takePieces, takeRows } from "../../values/arrow-take.ts";
-import { openPartial, outputExists, type PartialFile } from "../partial-file.ts";
-import { prepareBatch } from "../prepare-batch.ts";
-import { openRejects, type RejectsWriter } from "../rejects.ts";
+import { FileDraft } from "../file-draft.ts";
+import type { JournalCommit } from "../journal.ts";
+import { prepareBatch, toIpcStream } from "../prepare-batch.ts";
 import { countArrowRows } from "./count-rows.ts";
-import { FooterWriter } from "./footer-writer.ts";
+import { type BlockPlace, FooterWriter } from "./footer-writer.ts";
 
 export const RECORD_KEY = "batchpredict";
 
@@ -20,20 +20,29 @@ export function openArrowSink(options: SinkOptions): Sink {
   return new ArrowSink(options);
 }
 
+/** What a commit adds to what those before it said. */
+interface ArrowCommit {
+  /** Record batches since the last commit. */
+  blocks: BlockPlace[];
+  /** With the first: the columns as an Arrow IPC stream without rows, base64. */
+  schema?: string;
+}
+
 class ArrowSink implements Sink {
-  private file: PartialFile | null = null;
-  private rejects: RejectsWriter | null = null;
+  private draft: FileDraft | null = null;
   private writer: FooterWriter | null = null;
   private schema: Schema | null = null;
   private pending: RecordBatch[] = [];
   private pendingRows = 0;
   private pendingBytes = 0;
   private rowsTaken = 0;
+  private blocksNoted = 0;
+  private schemaNoted = false;
 
   constructor(private readonly options: SinkOptions) {}
 
-  open(): void {
-    const { path, runId, ifExists } = this.options;
+  open(): SinkOpened {
+    const { path, ifExists } = this.options;
     if (ifExists === "append" || ifExists === "upsert") {
       throw new BatchPredictError("BP_CONFIG", `--if-exists ${ifExists} is not possible with Arrow output ${path}`, {
         where: { file: path },
@@ -41,32 +50,48 @@ class ArrowSink implements Sink {
         hints: ["write to a SQLite file (.db) to add to what is there, or use --if-exists replace"],
       });
     }
-    if (ifExists === "fail" && fs.existsSync(path)) throw outputExists(path);
-    this.file = openPartial(path, runId);
-    this.rejects = openRejects(this.options);
+    const { draft, opened, commits } = FileDraft.open(this.options);
+    this.draft = draft;
+    if (draft?.resumed) this.resume(commits, draft.resumed);
+    return opened;
   }
 
   write(batch: SinkBatch): void {
     const rows = plainBatch(prepareBatch(batch));
     this.start(rows.schema);
-    this.rejects?.write(batch.rejects);
+    this.draft!.take(batch);
+    if (losspoint("drop-sink-rows")) return;
     this.pending.push(rows);
     this.pendingRows += rows.numRows;
     this.pendingBytes += batch.rows === 0 ? 0 : (batch.ipc.length / batch.rows) * rows.numRows;
     this.rowsTaken += rows.numRows;
-    if (this.pendingRows >= this.options.commitRows || this.pendingBytes >= this.options.commitBytes) this.flush();
+    if (this.pendingRows >= this.options.commitRows || this.pendingBytes >= this.options.commitBytes) this.commit();
+  }
+
+  commit(): void {
+    const { writer, schema } = this;
+    if (writer === null || schema === null) return;
+    failpoint("commit-begun");
+    this.flush();
+    writer.drain();
+    const more: ArrowCommit = { blocks: writer.blocks.slice(this.blocksNoted) };
+    if (!this.schemaNoted) more.schema = Buffer.from(toIpcStream([], schema)).toString("base64");
+    this.draft!.commit(this.rowsTaken, more);
+    this.blocksNoted = writer.blocks.length;
+    this.schemaNoted = true;
   }
 
   finish(record: RunRecord): SinkResult {
-    const { file, writer, options } = this;
-    if (file === null || writer === null) {
+    const { draft, writer, options } = this;
+    failpoint("finish-begun");
+    if (draft === null || writer === null) {
       throw new BatchPredictError("BP_INTERNAL", "the output was finished before its columns were known: no batch came", {
         where: { file: options.path },
       });
     }
-    this.flush();
+    if (this.pendingRows > 0) this.commit();
     writer.end(new Map([[RECORD_KEY, JSON.stringify(record)]]));
-    const rows = countArrowRows(file.fd, options.path);
+    const rows = countArrowRows(draft.file.fd, options.path);
     if (rows !== this.rowsTaken) {
       throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
         where: { file: options.path },
@@ -74,22 +99,37 @@ class ArrowSink implements Sink {
         actual: `${rows} rows`,
       });
     }
-    // Rejects first: predictions without their rejects would look like a run that lost nothing.
-    const rejectsPath = this.rejects?.publish().path ?? null;
-    file.publish({ replace: options.ifExists === "replace" });
-    return { path: options.path, bytes: file.bytesWritten, rows, rejectsPath };
+    return draft.publish(rows, { replace: options.ifExists === "replace" });
+  }
+
+  suspend(): { resumable: boolean; bytes: number } {
+    return this.draft?.suspend() ?? { resumable: false, bytes: 0 };
   }
 
   abort(): void {
-    this.file?.discard();
-    this.rejects?.discard();
+    this.draft?.discard();
     this.pending = [];
+  }
+
+  private resume(commits: readonly JournalCommit[], last: JournalCommit): void {
+    const parts = commits.map(({ more }) => more as ArrowCommit);
+    const { schema } = parts.find((part) => part.schema !== undefined)!;
+    this.schema = RecordBatchReader.from(new Uint8Array(Buffer.from(schema!, "base64"))).open().schema;
+    this.writer = new FooterWriter(this.draft!.file);
+    this.writer.resume(
+      this.schema,
+      parts.flatMap(({ blocks }) => blocks),
+      last.bytes,
+    );
+    this.blocksNoted = this.writer.blocks.length;
+    this.schemaNoted = true;
+    this.rowsTaken = last.rows;
   }
 
   private start(schema: Schema): void {
     if (this.schema === null) {
       this.schema = schema;
-      this.writer = new FooterWriter(this.file!);
+      this.writer = new FooterWriter(this.draft!.file);
       this.writer.start(schema);
     } else if (!util.compareSchemas(this.schema, schema)) {
       // The writer would end the file without a word.

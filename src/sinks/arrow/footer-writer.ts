@@ -5,10 +5,19 @@ import type { PartialFile } from "../partial-file.ts";
 /** Prefixes, padding and short buffers are gathered up to this size; longer ones are written as they are. */
 const BUFFER_BYTES = 1 << 16;
 
+/** Where a record batch stands in the file: what the footer says of it. */
+export interface BlockPlace {
+  offset: number;
+  metaDataLength: number;
+  bodyLength: number;
+}
+
 export class FooterWriter extends RecordBatchFileWriter {
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private buffered = 0;
   private readonly footerMetadata = new Map<string, string>();
+  /** The start of the file is there already: the library's state is brought to behind it without writing. */
+  private muted = false;
 
   constructor(private readonly file: PartialFile) {
     super();
@@ -17,6 +26,24 @@ export class FooterWriter extends RecordBatchFileWriter {
   /** Writes the magic bytes and the schema message. */
   start(schema: Schema): void {
     this.reset(undefined, schema);
+  }
+
+  /** Goes on behind `position` bytes that hold these record batches. */
+  resume(schema: Schema, blocks: readonly BlockPlace[], position: number): void {
+    this.muted = true;
+    this.reset(undefined, schema);
+    this.muted = false;
+    this._position = position;
+    for (const block of blocks) this._recordBatchBlocks.push(block as (typeof this._recordBatchBlocks)[number]);
+  }
+
+  get blocks(): BlockPlace[] {
+    return this._recordBatchBlocks.map(({ offset, metaDataLength, bodyLength }) => ({ offset, metaDataLength, bodyLength }));
+  }
+
+  /** Everything so far stands in the file. */
+  drain(): void {
+    this.flush();
   }
 
   /** Writes the end marker and the footer. @param metadata joins that of the schema */
@@ -37,6 +64,7 @@ export class FooterWriter extends RecordBatchFileWriter {
   }
 
   protected override _write(chunk: Parameters<RecordBatchFileWriter["_write"]>[0]): this {
+    if (this.muted) return this;
     const bytes = asBytes(chunk as Uint8Array);
     this._position += bytes.length;
     if (this.buffered + bytes.length > BUFFER_BYTES) this.flush();

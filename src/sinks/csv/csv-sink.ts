@@ -6,10 +6,11 @@ import fs from "node:fs";
 import type { RecordBatch } from "apache-arrow";
 import { parse } from "csv-parse/sync";
 import { BatchPredictError } from "../../core/errors.ts";
-import type { RunRecord, Sink, SinkBatch, SinkOptions, SinkResult } from "../../core/sink.ts";
-import { openPartial, outputExists, type PartialFile } from "../partial-file.ts";
+import { failpoint, losspoint } from "../../core/failpoint.ts";
+import type { RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
+import { FileDraft } from "../file-draft.ts";
+import type { PartialFile } from "../partial-file.ts";
 import { prepareBatch } from "../prepare-batch.ts";
-import { openRejects, type RejectsWriter } from "../rejects.ts";
 import { countRecords } from "./count-records.ts";
 import { cellReader, quoteCell } from "./csv-cells.ts";
 
@@ -21,42 +22,81 @@ export function openCsvSink(options: SinkOptions): Sink {
   return new CsvSink(options);
 }
 
+/** What a run must know to go on behind a commit. */
+interface CsvCommit {
+  names: string[];
+  lineEnd: string;
+  rowsStart: number;
+  old: OldFile | null;
+}
+
+/** A file as it was when it was looked at. */
+interface OldFile {
+  ino: number;
+  size: number;
+  mtimeMs: number;
+}
+
 class CsvSink implements Sink {
-  private file: PartialFile | null = null;
-  private rejects: RejectsWriter | null = null;
-  /** The file to be added to, as it was when it was copied; undefined: there was none. */
-  private old: fs.Stats | undefined;
+  private draft: FileDraft | null = null;
+  /** The file to be added to, as it was when it was copied; null: there was none. */
+  private old: OldFile | null = null;
   private names: string[] | null = null;
   private lineEnd = "\n";
   /** Byte at which this run's rows begin. */
   private rowsStart = 0;
   private rowsTaken = 0;
+  private pendingRows = 0;
+  private pendingBytes = 0;
 
   constructor(private readonly options: SinkOptions) {}
 
-  open(): void {
-    const { path, runId, ifExists } = this.options;
-    this.file = openPartial(path, runId);
-    if (ifExists === "fail" && fs.existsSync(path)) throw outputExists(path);
-    this.rejects = openRejects(this.options);
+  open(): SinkOpened {
+    const { draft, opened } = FileDraft.open(this.options);
+    this.draft = draft;
+    if (draft?.resumed) {
+      const { rows, more } = draft.resumed;
+      Object.assign(this, more as CsvCommit);
+      this.rowsTaken = rows;
+      if (this.options.ifExists === "append" && changed(this.old, this.options.path)) {
+        draft.suspend();
+        throw changedSince(this.options.path);
+      }
+    }
+    return opened;
   }
 
   write(batch: SinkBatch): void {
     const rows = prepareBatch(batch);
     if (this.names === null) this.begin(rows);
+    this.draft!.take(batch);
+    if (losspoint("drop-sink-rows")) return;
     this.writeRows(rows);
     this.rowsTaken += rows.numRows;
-    this.rejects?.write(batch.rejects);
+    this.pendingRows += rows.numRows;
+    this.pendingBytes += batch.ipc.length;
+    if (this.pendingRows >= this.options.commitRows || this.pendingBytes >= this.options.commitBytes) this.commit();
+  }
+
+  commit(): void {
+    const { names, lineEnd, rowsStart, old } = this;
+    if (names === null) return;
+    failpoint("commit-begun");
+    this.draft!.commit(this.rowsTaken, { names, lineEnd, rowsStart, old } satisfies CsvCommit);
+    this.pendingRows = 0;
+    this.pendingBytes = 0;
   }
 
   finish(_record: RunRecord): SinkResult {
-    const { options, file } = this;
-    if (file === null || this.names === null) {
+    const { options, draft } = this;
+    failpoint("finish-begun");
+    if (draft === null || this.names === null) {
       throw new BatchPredictError("BP_INTERNAL", "the output was finished before its columns were known: no batch came", {
         where: { file: options.path },
       });
     }
-    const rows = countRecords(file.fd, this.rowsStart);
+    if (this.pendingRows > 0) this.commit();
+    const rows = countRecords(draft.file.fd, this.rowsStart);
     if (rows !== this.rowsTaken) {
       throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
         where: { file: options.path },
@@ -65,25 +105,24 @@ class CsvSink implements Sink {
       });
     }
     if (options.ifExists === "append" && changed(this.old, options.path)) throw changedMeanwhile(options.path);
-    const bytes = file.bytesWritten;
-    // Rejects first: predictions without their rejects would look like a run that lost nothing.
-    const rejectsPath = this.rejects?.publish().path ?? null;
-    file.publish({ replace: options.ifExists !== "fail" });
-    return { path: options.path, bytes, rows, rejectsPath };
+    return draft.publish(rows, { replace: options.ifExists !== "fail" });
+  }
+
+  suspend(): { resumable: boolean; bytes: number } {
+    return this.draft?.suspend() ?? { resumable: false, bytes: 0 };
   }
 
   abort(): void {
-    this.file?.discard();
-    this.rejects?.discard();
+    this.draft?.discard();
   }
 
   private begin(first: RecordBatch): void {
-    const file = this.file!;
+    const { file } = this.draft!;
     const names = first.schema.fields.map(({ name }) => name);
     checkNames(names, this.options.path);
     this.names = names;
-    if (this.options.ifExists === "append") this.old = fs.statSync(this.options.path, { throwIfNoEntry: false });
-    if (this.old !== undefined && this.old.size > 0) {
+    if (this.options.ifExists === "append") this.old = lookAt(this.options.path);
+    if (this.old !== null && this.old.size > 0) {
       this.copyOld(file, names);
     } else {
       file.write(Buffer.from(names.map(quoteCell).join(",") + this.lineEnd));
@@ -118,11 +157,11 @@ class CsvSink implements Sink {
       for (const read of others) text += `,${read(row)}`;
       text += this.lineEnd;
       if (text.length >= BLOCK_CHARS) {
-        this.file!.write(Buffer.from(text));
+        this.draft!.file.write(Buffer.from(text));
         text = "";
       }
     }
-    this.file!.write(Buffer.from(text));
+    this.draft!.file.write(Buffer.from(text));
   }
 }
 
@@ -165,9 +204,22 @@ function checkNames(names: string[], path: string): void {
   });
 }
 
-function changed(old: fs.Stats | undefined, path: string): boolean {
-  const now = fs.statSync(path, { throwIfNoEntry: false });
+function lookAt(path: string): OldFile | null {
+  const stat = fs.statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? null : { ino: stat.ino, size: stat.size, mtimeMs: stat.mtimeMs };
+}
+
+function changed(old: OldFile | null, path: string): boolean {
+  const now = lookAt(path);
   return now?.ino !== old?.ino || now?.size !== old?.size || now?.mtimeMs !== old?.mtimeMs;
+}
+
+function changedSince(path: string): BatchPredictError {
+  return new BatchPredictError("BP_RESUME_MISMATCH", `${path} was changed since the interrupted run copied it to append to it`, {
+    where: { file: path },
+    hints: ["start over with --fresh, which appends to the file as it is now"],
+    exitCode: 2,
+  });
 }
 
 function changedMeanwhile(path: string): BatchPredictError {

@@ -21,6 +21,8 @@ export interface EncodedRowGroup {
   /** Offset of the body in the file that the footer speaks of. */
   bodyStart: number;
   footer: ParquetFooter;
+  /** Magic and footer as a file of its own, from which the footer can be read again. */
+  tail: Uint8Array;
 }
 
 /**
@@ -50,7 +52,9 @@ export function encodeRowGroup(schema: Schema, given: readonly RecordBatch[], fi
       actual: `${encoded} rows`,
     });
   }
-  return { body: bytes.subarray(MAGIC.length, footerStart(bytes)), bodyStart: MAGIC.length, footer };
+  const start = footerStart(bytes);
+  const tail = Buffer.concat([MAGIC, bytes.subarray(start)]);
+  return { body: bytes.subarray(MAGIC.length, start), bodyStart: MAGIC.length, footer, tail };
 }
 
 function properties(schema: Schema, batches: readonly RecordBatch[], rows: number): ReturnType<WriterPropertiesBuilder["build"]> {

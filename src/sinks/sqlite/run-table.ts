@@ -2,6 +2,7 @@
 import type Database from "better-sqlite3";
 import type { RunRecord } from "../../core/sink.ts";
 import { nameList } from "./identifiers.ts";
+import { objectKind } from "./tables.ts";
 
 const RUNS_TABLE = "_batchpredict_runs";
 
@@ -22,6 +23,12 @@ const COLUMNS = {
   /** JSON object of everything else. */
   details: "TEXT",
 };
+
+/** The proof that the run's rows are in. */
+export function hasRunRecord(db: Database.Database, runId: string): boolean {
+  if (objectKind(db, RUNS_TABLE) === null) return false;
+  return db.prepare(`SELECT 1 FROM ${RUNS_TABLE} WHERE run_id = ?`).get(runId) !== undefined;
+}
 
 export function writeRunRecord(db: Database.Database, table: string, record: RunRecord): void {
   const names = Object.keys(COLUMNS);

@@ -1,0 +1,64 @@
+/** Going on behind what an interrupted run had committed, and what is left behind for the next one when a run stops. */
+import type { Checkpoint } from "../core/checkpoint.ts";
+import type { Chunk } from "../core/chunk.ts";
+import type { ErrorCode, WireError } from "../core/errors.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+
+/**
+ * Failures behind which the same work can be gone on with: the cause lies outside of the data, the model and the settings. Behind
+ * all others (a bad row, too many rejects, an input that changed) the work itself must change, so nothing is kept.
+ */
+const RESUMABLE: readonly ErrorCode[] = [
+  "BP_INTERRUPTED",
+  "BP_DISK_FULL",
+  "BP_OUTPUT_WRITE",
+  "BP_OUTPUT_BUSY",
+  "BP_INPUT_UNREADABLE",
+  "BP_INTERNAL",
+];
+
+export function isResumable(code: ErrorCode): boolean {
+  return RESUMABLE.includes(code);
+}
+
+/**
+ * Chunks from the checkpoint on where the input can be read by range; else all of them, those before it to be skipped.
+ * Planning again costs nothing for Arrow and Parquet, and reading the stream again for everything that is piped or packed.
+ */
+export async function chunksFrom(
+  prepared: PreparedRun,
+  { nextChunk, position }: Checkpoint,
+  signal: AbortSignal,
+): Promise<AsyncIterator<Chunk>> {
+  if (position === null) return prepared.chunks;
+  await prepared.chunks.return?.();
+  const from = { index: nextChunk, ...position };
+  return prepared.source.chunks({ chunkBytes: prepared.sizing.chunkBytes, from, signal })[Symbol.asyncIterator]();
+}
+
+export interface Kept {
+  /** Bytes of the temporary output. */
+  bytes: number;
+  /** Input rows that need not be read again. */
+  rows: number;
+  /** Of the input's bytes, 0 to 1; null: unknown. */
+  share: number | null;
+}
+
+/** Says in the error how to go on. */
+export function explainKept(error: WireError, kept: Kept | null): void {
+  const hints = error.hints ?? [];
+  if (kept === null) {
+    error.hints = hints;
+    return;
+  }
+  if (error.code === "BP_INTERRUPTED") error.hints = [];
+  if (error.code === "BP_DISK_FULL" && kept.share !== null && kept.share > 0) {
+    const needed = Math.ceil((kept.bytes / kept.share) * (1 - kept.share));
+    error.hints = [`about ${Math.max(1, Math.ceil(needed / (1 << 20)))} MiB more are needed for the rest of the rows`, ...hints];
+  }
+  error.hints = [
+    ...(error.hints ?? []),
+    `run the same command again: it goes on behind the first ${kept.rows} rows, which are kept (--fresh starts over)`,
+  ];
+}

@@ -1,0 +1,81 @@
+/** How far a run is, in the database that holds its rows: written in the transaction that writes them. */
+import fs from "node:fs";
+import Database from "better-sqlite3";
+import type { Checkpoint } from "../../core/checkpoint.ts";
+import type { DeadRunReader } from "../claim.ts";
+import type { JournalHeader } from "../journal.ts";
+import { moveIntoPlace, outputExists, provenCommits } from "../partial-file.ts";
+import { type RejectsState, settleRejects } from "../rejects.ts";
+import { quoteName } from "./identifiers.ts";
+import { hasRunRecord } from "./run-table.ts";
+import { translating } from "./sqlite-errors.ts";
+import { stagingNames } from "./staging.ts";
+import { objectKind } from "./tables.ts";
+
+export interface StoredCheckpoint {
+  checkpoint: Checkpoint;
+  rows: number;
+  rejects: number;
+  /** Of a rejects file, which is no part of the database. */
+  rejectsFile: RejectsState | null;
+}
+
+export function createCheckpointTable(db: Database.Database, table: string): void {
+  db.exec(`CREATE TABLE ${quoteName(table)} (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), state TEXT NOT NULL)`);
+}
+
+/** Inside the transaction of the rows. */
+export function storeCheckpoint(db: Database.Database, table: string, stored: StoredCheckpoint): void {
+  db.prepare(`INSERT OR REPLACE INTO ${quoteName(table)} VALUES (1, ?)`).run(JSON.stringify(stored));
+}
+
+export function loadCheckpoint(db: Database.Database, table: string): StoredCheckpoint | null {
+  if (objectKind(db, table) === null) return null;
+  const state = db
+    .prepare(`SELECT state FROM ${quoteName(table)}`)
+    .pluck()
+    .get() as string | undefined;
+  return state === undefined ? null : (JSON.parse(state) as StoredCheckpoint);
+}
+
+export const DATABASE_RUNS: DeadRunReader = {
+  checkpoint({ header }) {
+    const stored = inDatabase(header, (db) => loadCheckpoint(db, stagingNames(header.runId).checkpoint));
+    if (stored?.rejectsFile && header.rejects && provenCommits(header.rejects.tempPath, [stored.rejectsFile]) === 0) return null;
+    return stored?.checkpoint ?? null;
+  },
+  published({ header, publish }, act) {
+    const isNew = publish.output !== null;
+    if (isNew && fs.existsSync(header.tempPath)) {
+      const temp = fs.statSync(header.tempPath).ino;
+      const linked = fs.statSync(header.finalPath, { throwIfNoEntry: false })?.ino === temp;
+      if (!linked && !act) return false;
+      if (!inDatabase(header, (db) => hasRunRecord(db, header.runId))) return false;
+      if (linked) {
+        if (act) fs.unlinkSync(header.tempPath);
+        return true;
+      }
+      try {
+        moveIntoPlace(header.tempPath, header.finalPath, { replace: false });
+      } catch (error) {
+        throw (error as NodeJS.ErrnoException).code === "EEXIST" ? outputExists(header.output) : error;
+      }
+    } else if (!inDatabase(header, (db) => hasRunRecord(db, header.runId))) return false;
+    if (act) settleRejects(header, publish);
+    return true;
+  },
+};
+
+/** The temporary database of a new output, or the output itself; null: there is none. */
+function inDatabase<T>({ tempPath, finalPath, output }: JournalHeader, read: (db: Database.Database) => T): T | null {
+  const file = [tempPath, finalPath].find((each) => fs.existsSync(each));
+  if (file === undefined) return null;
+  return translating(output, "read the state of an interrupted run in", () => {
+    const db = new Database(file, { fileMustExist: true });
+    try {
+      return read(db);
+    } finally {
+      db.close();
+    }
+  });
+}
