@@ -16,6 +16,8 @@ export function checkOffsets(offsets: Int32Array | BigInt64Array): {
     if (offset < before) throw new DamagedData("its offsets go back");
     before = offset;
   }
+  // Beyond 2^53 two offsets may look like one.
+  if (end > Number.MAX_SAFE_INTEGER) throw new DamagedData("an offset points past its values");
   if (start === 0) return { offsets, start, end };
   const moved =
     offsets instanceof BigInt64Array ? offsets.map((offset) => offset - BigInt(start)) : offsets.map((offset) => offset - start);

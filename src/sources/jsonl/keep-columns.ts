@@ -2,7 +2,8 @@
  * Kept JSON values -> Arrow data. Nothing is lost on the way: a value that its column's type cannot hold is reported.
  * text: strings as they are, all other values in the JSON that stood in the file. Numbers: exact. Lists: element by element.
  */
-import { Bool, type Data, type DataType, Field, Float64, Int64, List, makeData, Utf8, vectorFromArray } from "apache-arrow";
+import { Bool, type Data, type DataType, Field, Float64, Int64, List, Utf8, vectorFromArray } from "apache-arrow";
+import { takePieces } from "../../values/arrow-take.ts";
 import { readCanonicalInt64 } from "../../values/text-numbers.ts";
 import { isDouble, wholeDigits } from "./json-numbers.ts";
 import type { JsonColumn } from "./rows.ts";
@@ -55,7 +56,7 @@ export function misfits(type: KeptJsonType, column: JsonColumn, rows: number): n
 /** @param rows positions of good rows; all of them fit */
 export function keepColumn(type: KeptJsonType, column: JsonColumn, rows: readonly number[]): Data {
   const arrowType = arrowTypeOf(type);
-  if (rows.length === 0) return makeData({ type: arrowType, length: 0, nullCount: 0 } as Parameters<typeof makeData>[0]);
+  if (rows.length === 0) return takePieces(arrowType, []);
   const convert = converter(type);
   const values = rows.map((row) => (column.kinds[row] === ABSENT ? null : convert(column.kinds[row]!, column.texts[row]!)));
   return vectorFromArray(values, arrowType).data[0]!;
