@@ -69,7 +69,8 @@ describe.each(["SIGINT", "SIGTERM"] as const)("%s", (signal) => {
     const { stdin } = caught.child;
     const rows = `${HEADER}\n${`${RECORDS.join("\n")}\n`.repeat(20)}`;
     for (let at = 0; at < rows.length; at += 10_000)
-      await new Promise((resolve) => stdin.write(rows.slice(at, at + 10_000), resolve));
+      await Promise.race([new Promise((resolve) => stdin.write(rows.slice(at, at + 10_000), resolve)), caught.ended]);
+    expect(caught.stderr()).toBe("");
     await stop(caught, signal);
     expectCancelled(await caught.ended, signal);
     expect(readdirSync(dir.path)).toEqual([]);
