@@ -1,8 +1,8 @@
 /** Which slots have no success, and what to run to fill them. Pure. */
-import { BatchPredictError } from "../core/errors.ts";
 import type { JobDefinition } from "./definition.ts";
 import type { RunRow } from "./run-row.ts";
-import type { Slot } from "./slots.ts";
+import { type Slot, slotsBetween, slotsOnDates } from "./slots.ts";
+import { isTerminal } from "./states.ts";
 
 /** `run`: the row that counts for the key, null when there is none at all. */
 export interface Gap {
@@ -17,7 +17,13 @@ export function gapsBetween(
   afterMs: number,
   untilMs: number,
 ): Gap[] {
-  throw new BatchPredictError("BP_INTERNAL", `not built yet (${[definition, byKey, afterMs, untilMs].length})`);
+  if (definition.schedule === null) return [];
+  const gaps: Gap[] = [];
+  for (const slot of slotsBetween(definition.schedule, definition.timeZone, afterMs, untilMs)) {
+    const run = byKey.get(slot.runKey) ?? null;
+    if (run === null || (isTerminal(run.state) && run.state !== "succeeded")) gaps.push({ slot, run });
+  }
+  return gaps;
 }
 
 export interface BackfillStep {
@@ -35,5 +41,11 @@ export function planBackfill(
   toDate: string,
   nowMs: number,
 ): BackfillStep[] {
-  throw new BatchPredictError("BP_INTERNAL", `not built yet (${[definition, byKey, fromDate, toDate, nowMs].length})`);
+  if (definition.schedule === null) return [];
+  return slotsOnDates(definition.schedule, definition.timeZone, fromDate, toDate).map((slot) => {
+    const run = byKey.get(slot.runKey) ?? null;
+    if (run?.state === "succeeded") return { slot, what: "done", run };
+    if (run !== null && !isTerminal(run.state)) return { slot, what: "open", run };
+    return { slot, what: slot.utcMs > nowMs ? "future" : "run", run };
+  });
 }

@@ -1,14 +1,14 @@
 /**
  * The ledger: the one thing the scheduler trusts. SQLite (WAL, synchronous=FULL, STRICT tables), every change in BEGIN IMMEDIATE and
- * fenced by state, owner and attempt. All methods are synchronous and short.
+ * fenced by state, owner and attempt. All methods are synchronous and short. @throws everywhere BP_STATE, BP_BUSY, BP_DISK_FULL
  */
-import { BatchPredictError, type WireError } from "../core/errors.ts";
 import type { JobDefinition } from "./definition.ts";
 import type { Gap } from "./gaps.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Action, LedgerState } from "./planner.ts";
 import type { Fence, LedgerJob, Look, OutboxEntry, ProcessIdentity, RunRow } from "./run-row.ts";
 import type { Slot } from "./slots.ts";
+import { SqliteLedger } from "./sqlite-ledger.ts";
 import type { RunState, Trigger } from "./states.ts";
 
 export interface LedgerOptions {
@@ -16,6 +16,8 @@ export interface LedgerOptions {
   stateDir: string;
   /** Ids of runs, sortable by time (UUIDv7). */
   newId: () => string;
+  /** How long to wait for another writer, whose transactions take milliseconds. Default 10 s. */
+  busyMs?: number;
 }
 
 /** A run somebody asks for: by hand, from CI, or to fill a gap. */
@@ -57,11 +59,6 @@ export interface SchedulerHolder {
   process: ProcessIdentity;
   sinceMs: number;
   leaseUntilMs: number;
-}
-
-/** @throws BP_STATE: a network file system, no permission, not a ledger, made by a newer version */
-export function openLedger(options: LedgerOptions): Ledger {
-  throw new BatchPredictError("BP_INTERNAL", `not built yet (${options.stateDir})`);
 }
 
 export interface Ledger {
@@ -108,13 +105,14 @@ export interface Ledger {
   previousSuccess(job: string, beforeDate: string): RunRow | null;
   /** Slots of the job as it is known that have no success. @param sinceMs null: since the job is known */
   gaps(job: string, sinceMs: number | null, nowMs: number): Gap[];
+  /** Rows that count now, by run key: what `planBackfill` asks for. */
+  keys(job: string): ReadonlyMap<string, RunRow>;
 
   /** Oldest first; an entry stays due until `delivered` or `postpone`. */
   dueOutbox(nowMs: number, limit: number): OutboxEntry[];
   delivered(id: number, nowMs: number): void;
   /** @param dueMs null: given up, kept for `status` */
   postpone(id: number, dueMs: number | null, error: string): void;
-  /** Another event of a run, e.g. `started`; the same (run, event, target, attempt) is written once. */
   outboxDepth(): { due: number; givenUp: number };
 
   /** One scheduler at a time: null when it is ours now, else who holds it. A dead or expired holder is replaced. */
@@ -125,9 +123,12 @@ export interface Ledger {
   scheduler(): SchedulerHolder | null;
 }
 
+/** @throws BP_STATE: a network file system, no permission, not a ledger, made by a newer version */
+export function openLedger(options: LedgerOptions): Ledger {
+  return new SqliteLedger(options);
+}
+
 /** The slot of a run by hand without a date of its own: unique by its id. */
 export function handSlot(runId: string, logicalDate: string, localTime: string, nowMs: number): Slot {
   return { runKey: `hand~${runId}`, logicalDate, localTime, utcMs: nowMs, note: null };
 }
-
-export type { WireError };
