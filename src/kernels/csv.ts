@@ -129,6 +129,7 @@ function actEmpty(action: usize, kind: u32, row: u32): bool {
  * @param columns column table; `actions` action table
  * @param count columns of every record
  * @param maxRows room of every destination
+ * @param starts room for the address of each record, u32
  * @param exceptionsAt room for `maxExceptions`
  * @param quote -1: none; its escape is itself
  */
@@ -139,6 +140,7 @@ export function parse(
   actions: usize,
   count: u32,
   maxRows: u32,
+  starts: usize,
   exceptionsAt: usize,
   maxExceptions: u32,
   delimiter: u32,
@@ -153,6 +155,9 @@ export function parse(
   const lastColumn = count - 1;
   let stop: i32 = DONE;
   let record = p;
+  /** Exceptions and lines before the record at hand: one that is handed back leaves none of its own. */
+  let raisedBefore: u32 = 0;
+  let linesBefore: u32 = 0;
 
   while (p < end) {
     record = p;
@@ -171,6 +176,9 @@ export function parse(
       stop = FULL;
       break;
     }
+    store<u32>(starts + ((<usize>row) << 2), <u32>record);
+    raisedBefore = raised;
+    linesBefore = lineCount;
     let entry = columns;
     for (let column: u32 = 0; column < count; column++, entry += 12) {
       const run = load<u32>(entry, 8);
@@ -291,8 +299,8 @@ export function parse(
     row++;
   }
   rows = row;
-  lines = lineCount;
-  exceptions = raised;
+  lines = stop == ODD_RECORD ? linesBefore : lineCount;
+  exceptions = stop == ODD_RECORD ? raisedBefore : raised;
   position = <u32>(stop == DONE ? end : record);
   return stop;
 }

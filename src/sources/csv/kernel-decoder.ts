@@ -22,13 +22,14 @@ import {
   KIND,
   kernelPlan,
 } from "./kernel-layout.ts";
+import { DONE, FULL, mendChunk, type Parsed } from "./kernel-mend.ts";
 import { type CsvKernel, loadCsvKernel } from "./kernel-module.ts";
 import { KernelResult, type Layout } from "./kernel-result.ts";
+import { type Tokens, tokensOf } from "./records.ts";
 
 const PAGE_BYTES = 65536;
 /** Room behind the input for the sentinel and for loads that look one byte ahead. */
 const PAD_BYTES = 16;
-const DONE = 0;
 /** Beyond it (a long record of very many columns) the reference decodes, whose memory grows with what is there. */
 const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
 
@@ -48,6 +49,7 @@ class KernelDecoder implements CsvDecoder {
   private readonly actionTable: number;
   private readonly input: number;
   private readonly width: number;
+  private readonly tokens: Tokens;
   private readonly textCopies: number;
 
   constructor(
@@ -60,6 +62,7 @@ class KernelDecoder implements CsvDecoder {
     this.nulls = new Set(description.dialect!.nullValues);
     this.textCopies = textCopiesOf(known.actions);
     this.width = description.columns.length;
+    this.tokens = tokensOf(description.dialect!);
     this.columnTable = align(this.kernel.heapBase());
     this.actionTable = align(this.columnTable + this.width * COLUMN_BYTES);
     this.input = align(this.actionTable + known.actions.length * ACTION_BYTES);
@@ -76,10 +79,10 @@ class KernelDecoder implements CsvDecoder {
   }
 
   decode(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk {
-    return this.quick(bytes, linesBefore) ?? this.reference.decode(bytes, byteStart, linesBefore);
+    return this.quick(bytes, byteStart, linesBefore) ?? this.reference.decode(bytes, byteStart, linesBefore);
   }
 
-  private quick(bytes: Uint8Array, linesBefore: number): DecodedChunk | null {
+  private quick(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk | null {
     const { known, kernel, input } = this;
     if (known.bytes === "utf-8" ? !isUtf8(bytes) : known.bytes === "ascii" && !isAscii(bytes)) return null;
     const layout = this.layout(bytes.length);
@@ -88,26 +91,57 @@ class KernelDecoder implements CsvDecoder {
     this.need(layout.end);
     const memory = Buffer.from(kernel.memory.buffer);
     if (!inPlace) memory.set(bytes, input);
-    memory[input + bytes.length] = known.newline;
+    const whole = this.parse(input, bytes.length, layout, memory);
+    if (whole.stopped === DONE && whole.result.badRows().length === 0) return whole.result.collect(bytes.length, linesBefore);
+    // Under `fail` the first bad row ends the run: the reference finds it, speed is no matter any more.
+    if (whole.stopped === FULL || this.plan.onError === "fail") return null;
+    const parse = (at: number, length: number): Parsed => this.parse(at, length, layout, memory);
+    return mendChunk({
+      bytes,
+      byteStart,
+      linesBefore,
+      input,
+      layout,
+      memory,
+      tokens: this.tokens,
+      reference: this.reference,
+      parse,
+    });
+  }
+
+  /** @param at address of the first byte; behind the last there is room for the sentinel */
+  private parse(at: number, length: number, layout: Layout, memory: Buffer): Parsed {
+    const { known, kernel } = this;
+    const behind = memory[at + length]!;
+    memory[at + length] = known.newline;
     this.writeActions(layout, memory);
     const stopped = kernel.parse(
-      input,
-      input + bytes.length,
+      at,
+      at + length,
       this.columnTable,
       this.actionTable,
       this.width,
       layout.maxRows,
+      layout.starts,
       layout.exceptions,
       layout.maxExceptions,
       known.delimiter,
       known.quote,
       known.newline,
     );
-    if (stopped !== DONE) return null;
-    return new KernelResult(this.description, this.plan, this.known, this.filler, this.nulls, kernel, layout, memory, {
-      input,
-      actions: this.actionTable,
-    }).collect(bytes.length, linesBefore);
+    memory[at + length] = behind;
+    const result = new KernelResult(
+      this.description,
+      this.plan,
+      known,
+      this.filler,
+      this.nulls,
+      kernel,
+      layout,
+      memory,
+      this.actionTable,
+    );
+    return { stopped, rows: kernel.rows.value, position: kernel.position.value, result };
   }
 
   /** @param length bytes of input */
@@ -136,7 +170,9 @@ class KernelDecoder implements CsvDecoder {
     const textPool = take(length * this.textCopies);
     const maxExceptions = maxRows * actions.length;
     const exceptions = take(maxExceptions * EXCEPTION_BYTES);
-    return { maxRows, tensors, destinations, bitmaps, offsets, textPool, exceptions, maxExceptions, end };
+    const starts = take(maxRows * 4);
+    const spare = take(length + PAD_BYTES);
+    return { maxRows, tensors, destinations, bitmaps, offsets, textPool, exceptions, maxExceptions, starts, spare, end };
   }
 
   private need(end: number): void {

@@ -14,6 +14,7 @@ export interface CsvKernel {
   rows: { value: number };
   lines: { value: number };
   exceptions: { value: number };
+  position: { value: number };
   heapBase(): number;
   parse(
     input: number,
@@ -22,6 +23,7 @@ export interface CsvKernel {
     actions: number,
     count: number,
     maxRows: number,
+    starts: number,
     exceptionsAt: number,
     maxExceptions: number,
     delimiter: number,

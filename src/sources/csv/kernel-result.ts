@@ -2,9 +2,10 @@
 import { type Data, Float64, Int64, makeData, Utf8 } from "apache-arrow";
 import type { BindingPlan } from "../../core/binding-plan.ts";
 import type { DecodedChunk, TensorData } from "../../core/chunk.ts";
+import { BatchPredictError } from "../../core/errors.ts";
 import type { SourceDescription } from "../../core/source.ts";
 import { allocateTensor, type TensorArray, type TensorType } from "../../core/tensor-types.ts";
-import { keptFromText } from "../../values/kept-text.ts";
+import { type KeptTextType, keptFromText } from "../../values/kept-text.ts";
 import { CELL_OK } from "../../values/text-cells.ts";
 import type { SlotTallies, TensorFiller } from "./fill-tensors.ts";
 import { ACTION_BYTES, DOUBLED, type KernelAction, type KernelPlan, KIND, keptTextType } from "./kernel-layout.ts";
@@ -22,6 +23,10 @@ export interface Layout {
   textPool: number;
   exceptions: number;
   maxExceptions: number;
+  /** First byte of each record, u32. */
+  starts: number;
+  /** Room for a second input as long as the first: the good records of a chunk with bad ones. */
+  spare: number;
   end: number;
 }
 
@@ -41,7 +46,7 @@ export class KernelResult {
     private readonly kernel: CsvKernel,
     private readonly layout: Layout,
     private readonly memory: Buffer,
-    private readonly at: { input: number; actions: number },
+    private readonly actionTable: number,
   ) {
     const rows = kernel.rows.value;
     this.rows = rows;
@@ -54,28 +59,38 @@ export class KernelResult {
     });
   }
 
-  /** @returns null when a cell is bad: the reference then says which and why */
-  collect(length: number, linesBefore: number): DecodedChunk | null {
+  /**
+   * Rows with a cell that their column cannot take, ascending; the reference says which and why. To be called once, before `collect`,
+   * which holds only when there are none.
+   */
+  badRows(): number[] {
+    const bad = this.settleExceptions();
+    for (const [action, texts] of this.keptTexts) {
+      const type = this.keptTypeOf(this.known.actions[action]!.kept!);
+      for (const row of keptFromText(type, texts, 0, this.description.dialect!).badRows) bad.add(row);
+    }
+    return [...bad].sort((a, b) => a - b);
+  }
+
+  collect(length: number, linesBefore: number): DecodedChunk {
     const { rows, kernel, known } = this;
-    if (!this.settleExceptions()) return null;
     known.actions.forEach(({ slot }, action) => {
       if (slot !== null) this.tallies.missing[slot]! += this.word(action, 4);
     });
-    const kept: (Data | null)[] = [];
+    const kept: Data[] = [];
     let pool = this.layout.textPool;
     for (const [action, { kept: column }] of known.actions.entries()) {
       if (column === null) continue;
-      const data = this.keptData(action, column, pool);
-      if (data === null) return null;
-      kept[column] = data.data;
-      pool += data.poolBytes;
+      const { data, poolBytes } = this.keptData(action, column, pool);
+      kept[column] = data;
+      pool += poolBytes;
     }
     return {
       rowsRead: rows,
       rows,
       sourceRows: null,
       tensors: this.tensors,
-      kept: kept as Data[],
+      kept,
       rejects: [],
       counts: this.filler.countsOf(this.tallies),
       lines: linesBefore + kernel.lines.value,
@@ -83,7 +98,8 @@ export class KernelResult {
     };
   }
 
-  private settleExceptions(): boolean {
+  private settleExceptions(): Set<number> {
+    const bad = new Set<number>();
     const count = this.kernel.exceptions.value;
     const { memory, known } = this;
     const words = new Uint32Array(memory.buffer, this.layout.exceptions, count * 4);
@@ -92,10 +108,10 @@ export class KernelResult {
       const index = words[word + 1]!;
       const action = known.actions[index]!;
       const text = this.text(words[word + 2]!, words[word + 3]!);
-      if (!(action.slot === null ? this.settleKept(action, index, row, text) : this.settleInput(action.slot, row, text)))
-        return false;
+      const settled = action.slot === null ? this.settleKept(action, index, row, text) : this.settleInput(action.slot, row, text);
+      if (!settled) bad.add(row);
     }
-    return true;
+    return bad;
   }
 
   private settleInput(s: number, row: number, text: string): boolean {
@@ -130,19 +146,19 @@ export class KernelResult {
 
   private setNull(index: number, row: number): void {
     this.memory[this.layout.bitmaps[index]! + (row >> 3)]! &= ~(1 << (row & 7));
-    const nullCount = this.at.actions + index * ACTION_BYTES + 20;
+    const nullCount = this.actionTable + index * ACTION_BYTES + 20;
     this.memory.writeUInt32LE(this.memory.readUInt32LE(nullCount) + 1, nullCount);
   }
 
-  private keptData(index: number, column: number, pool: number): { data: Data; poolBytes: number } | null {
+  private keptData(index: number, column: number, pool: number): { data: Data; poolBytes: number } {
     const { rows: length, layout, kernel } = this;
     const { kind } = this.known.actions[index]!;
     const buffer = this.memory.buffer as ArrayBuffer;
     const address = layout.destinations[index]!;
     if (kind === KIND.exception) {
-      const type = keptTextType(this.plan.keep[column]!, this.description);
-      const { data } = keptFromText(type, this.keptTexts.get(index) ?? [], 0, this.description.dialect!);
-      return data && { data, poolBytes: 0 };
+      const { data } = keptFromText(this.keptTypeOf(column), this.keptTexts.get(index) ?? [], 0, this.description.dialect!);
+      if (data === null) throw new BatchPredictError("BP_INTERNAL", "a kept column was taken out before its bad rows");
+      return { data, poolBytes: 0 };
     }
     const nullCount = this.word(index, 5);
     const validity = nullCount === 0 ? {} : { nullBitmap: new Uint8Array(buffer, layout.bitmaps[index]!, (length + 7) >> 3) };
@@ -179,9 +195,13 @@ export class KernelResult {
     return { data, poolBytes };
   }
 
+  private keptTypeOf(column: number): KeptTextType {
+    return keptTextType(this.plan.keep[column]!, this.description);
+  }
+
   /** A counter of an action, as the kernel left it. */
   private word(action: number, word: number): number {
-    return this.memory.readUInt32LE(this.at.actions + action * ACTION_BYTES + word * 4);
+    return this.memory.readUInt32LE(this.actionTable + action * ACTION_BYTES + word * 4);
   }
 
   private text(start: number, endAndFlag: number): string {
