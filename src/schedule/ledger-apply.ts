@@ -121,6 +121,7 @@ function claim(
   if (run?.state !== "scheduled" || run.attempt !== attempt || run.notBeforeMs > nowMs || changes.activeOf(job)) return null;
   const claimed = changes.move({ ...run, owner: null }, "claimed", nowMs, {
     owner,
+    reason: null,
     attempt: attempt + 1,
     lease_until_ms: nowMs + CLAIM_LEASE_MS,
     claimed_ms: nowMs,

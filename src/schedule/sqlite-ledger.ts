@@ -117,7 +117,7 @@ export class SqliteLedger implements Ledger {
       if (busy) return { kind: "busy", run: busy };
       const queued = known?.state === "scheduled" ? known : this.insertRequested(request, nowMs, known);
       const attempt = queued.attempt + 1;
-      const columns = { owner, attempt, lease_until_ms: leaseUntilMs, claimed_ms: nowMs, started_ms: null };
+      const columns = { owner, attempt, reason: null, lease_until_ms: leaseUntilMs, claimed_ms: nowMs, started_ms: null };
       const run = this.changes.move(queued, "claimed", nowMs, { ...columns, ...processColumns(process) });
       if (!run) throw new BatchPredictError("BP_INTERNAL", `run ${queued.id} changed under the write lock`);
       return { kind: "claimed", run, fence: { id: run.id, state: "claimed", owner, attempt } };
