@@ -226,7 +226,8 @@ describe("random tables", () => {
               encoding: "utf-8",
               nullValues,
             });
-            bothDecode(description, planOf(description, types, missing, kept), data);
+            const plan = planOf(description, types, missing, kept);
+            bothDecode(description, { ...plan, onError: stops ? "fail" : "reject" }, data);
           },
         ),
         { numRuns: 500 },
