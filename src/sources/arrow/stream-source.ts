@@ -7,7 +7,8 @@ import type { ChunkPlanOptions, Source, SourceDescription, SourceFile } from "..
 import { BatchLoader } from "../../formats/arrow-body.ts";
 import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
-import { checkSameSchema, describeColumns, previewRows } from "./arrow-preview.ts";
+import { describeColumns } from "../describe-columns.ts";
+import { checkSameSchema, previewRows } from "./arrow-preview.ts";
 import { PositionedFile } from "./positioned-file.ts";
 import { packedMessages, type StreamMessage, streamMessages } from "./stream-messages.ts";
 

@@ -3,8 +3,8 @@ import type { Schema } from "apache-arrow";
 import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOptions } from "../../core/source.ts";
-import { describeArrowColumn } from "../../values/arrow-cells.ts";
 import { typeText } from "../../values/arrow-columns.ts";
+import { describeColumns } from "../describe-columns.ts";
 import { type GroupSize, openParquetFile } from "./parquet-file.ts";
 import { planRowChunks } from "./plan-row-ranges.ts";
 import { previewRows } from "./preview.ts";
@@ -37,7 +37,7 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
     {
       format: "parquet",
       files: seen,
-      columns: first.schema.fields.map(describeArrowColumn),
+      columns: describeColumns(first.schema, first.path),
       dialect: null,
       rows,
       rowsEstimate: rows,

@@ -12,6 +12,7 @@ import { MATERIAL, type MaterialFile, materialFiles } from "./sample-files.ts";
 const REFUSED = new Map([
   ["data/nation.dict-malformed.parquet", "the writer left the dictionary page out of the chunk's size"],
   ["duckdb/arrow__nation.dict-malformed.parquet", "the same file"],
+  ["duckdb/bug13053-2.parquet", "two columns of one name"],
   ["duckdb/empty.parquet", "a converted type that does not exist"],
   ["duckdb/invalid.parquet", "text that is not UTF-8"],
   ["duckdb/invalid_utf8_dba.parquet", "text that is not UTF-8"],

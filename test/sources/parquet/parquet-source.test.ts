@@ -179,7 +179,7 @@ describe("Parquet source", () => {
     await reader.close();
   });
 
-  it("keeps columns apart whose names repeat, contain dots or begin alike", async () => {
+  it("keeps columns apart whose names contain dots or begin alike", async () => {
     const columns = [1, 2, 3, 4].map((factor) => vectorFromArray([factor, factor * 10], new Float64()));
     const names = ["a", "a.b", "ab", "é"];
     const schema = new Schema(names.map((name) => new Field(name, new Float64(), true)));
@@ -273,6 +273,18 @@ describe("Parquet source", () => {
 });
 
 describe("Parquet source, what it refuses", () => {
+  it("two columns of one name, because bindings and outputs go by names", async () => {
+    const schema = new Schema(["a", "b", "a"].map((name) => new Field(name, new Float64(), true)));
+    const children = [1, 2, 3].map((value) => vectorFromArray([value], new Float64()).data[0]!);
+    const data = makeData({ type: new Struct(schema.fields), length: 1, nullCount: 0, children });
+    const file = save(parquetOf(new Table([new RecordBatch(schema, data)]), 10));
+    await expect(open(file)).rejects.toMatchObject({
+      code: "BP_SOURCE_SCHEMA",
+      message: expect.stringContaining('names two columns "a" (columns 1 and 3)'),
+      details: { where: { column: "a", columnIndex: 3 } },
+    });
+  });
+
   it("files of one run with other columns, naming file and column", async () => {
     const first = save(sampleParquet({ rows: 2, rowGroupRows: 2 }));
     const table = sampleTable(2);
