@@ -12,7 +12,7 @@ export interface SignalWatch {
   release(): void;
 }
 
-export function watchSignals(terminal: Terminal): SignalWatch {
+export function watchSignals(terminal: Pick<Terminal, "say">): SignalWatch {
   const controller = new AbortController();
   let received: StopSignal | null = null;
   const onSignal = (name: StopSignal): void => {

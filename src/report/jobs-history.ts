@@ -48,7 +48,7 @@ export function historyText(entries: readonly HistoryEntry[], paint: Paint): str
   if (entries.length === 0) return "no runs yet";
   const rows = entries.map((entry) => [
     stateText(entry.state),
-    entry.run_key,
+    keyText(entry.run_key),
     entry.trigger,
     entry.attempt > 1 ? `attempt ${entry.attempt}` : "",
     entry.started_at === null ? "-" : shortInstant(entry.started_at),
@@ -66,6 +66,11 @@ export function historyText(entries: readonly HistoryEntry[], paint: Paint): str
     return color === undefined ? line : line.replace(shown, () => paint(color, shown));
   });
   return [paint("bold", first!), ...painted].join("\n");
+}
+
+/** A run by hand has a key of its own that says nothing to people. */
+export function keyText(runKey: string): string {
+  return runKey.startsWith("hand~") ? "by hand" : runKey;
 }
 
 function rowsText({ predicted, rejected }: NonNullable<HistoryEntry["rows"]>): string {

@@ -3,6 +3,7 @@ import type { Job } from "../config/job-schema.ts";
 import type { WireError } from "../core/errors.ts";
 import { errorText, type Paint, placeText } from "./error-text.ts";
 import { formatTable, printable } from "./format.ts";
+import { keyText } from "./jobs-history.ts";
 
 const DAY_NAMES: Record<string, string> = {
   mon: "Monday",
@@ -91,7 +92,7 @@ export function jobListText(jobs: readonly JobLine[], paint: Paint): string {
     job.schedule,
     job.timezone,
     job.paused ? "paused" : (job.next_local ?? "-"),
-    job.last === null ? "-" : `${job.last.state} ${job.last.run_key}`,
+    job.last === null ? "-" : `${job.last.state} ${keyText(job.last.run_key)}`,
   ]);
   const [head, ...body] = formatTable([["JOB", "SCHEDULE", "ZONE", "NEXT", "LAST"], ...rows]).split("\n");
   return [paint("bold", head!), ...body].join("\n");
@@ -104,7 +105,7 @@ export function jobText(job: JobLine, settings: readonly [string, string][], pai
     ...(job.description === null ? [] : [["about", job.description] as [string, string]]),
     ["schedule", `${job.schedule} (${job.timezone})${job.paused ? ", paused" : ""}`],
     ["next", job.next === null ? "-" : `${job.next_local} (${job.next})`],
-    ["last", job.last === null ? "-" : `${job.last.state} ${job.last.run_key}`],
+    ["last", job.last === null ? "-" : `${job.last.state} ${keyText(job.last.run_key)}`],
     ...settings,
   ];
   return `${paint("bold", job.job)}\n${formatTable(rows, "  ", 200)}`;

@@ -3,16 +3,14 @@
  * ever reaches the ledger, a log or an error message.
  */
 import type { Job } from "../../config/job-schema.ts";
+import type { NotifyEvent } from "../definition.ts";
 
-type Entry = NonNullable<Job["notify"]>[number];
 type SecretOrText = string | { secret: string };
 
 /** Where a message goes, as the job file says it: secrets by name. */
 export type NotifyTarget =
   | { kind: "webhook"; url: SecretOrText; headers: Record<string, SecretOrText> }
   | { kind: "healthcheck"; url: SecretOrText };
-
-export type NotifyEvent = Entry["on"][number];
 
 export interface NotifyMessage {
   event: NotifyEvent;
@@ -46,14 +44,11 @@ export interface DeliverOptions {
 /** The other side has this long to answer before the attempt counts as failed. */
 export const DELIVERY_TIMEOUT_MS = 10_000;
 
-export function targetsOf(notify: Job["notify"], event: NotifyEvent): NotifyTarget[] {
-  const targets: NotifyTarget[] = [];
-  for (const entry of notify ?? []) {
-    if (!entry.on.includes(event)) continue;
-    if (entry.webhook) targets.push({ kind: "webhook", url: entry.webhook.url, headers: entry.webhook.headers ?? {} });
-    if (entry.healthcheck) targets.push({ kind: "healthcheck", url: entry.healthcheck.url });
-  }
-  return targets;
+/** @param index position in `notify`, as the outbox keeps it; null: the job file has no such entry any more */
+export function targetAt(notify: Job["notify"], index: number): NotifyTarget | null {
+  const { webhook, healthcheck } = notify?.[index] ?? {};
+  if (webhook) return { kind: "webhook", url: webhook.url, headers: webhook.headers ?? {} };
+  return healthcheck ? { kind: "healthcheck", url: healthcheck.url } : null;
 }
 
 /** Never throws. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { readJobBytes, showPath } from "../../config/find-job.ts";
+import { listJobs, readJobBytes, showPath } from "../../config/find-job.ts";
 import { type JobFile, readJob } from "../../config/read-job.ts";
 import { BatchPredictError, toWire, type WireError } from "../../core/errors.ts";
 
@@ -27,7 +27,7 @@ export interface JobFolder {
   jobs: LoadedJob[];
   /** Every problem of every file, each with file and line, in the order of files and lines. */
   problems: WireError[];
-  /** Files that are there but cannot be used; a scheduler keeps what it knew of their jobs. */
+  /** Names of jobs whose files are there but cannot be used: they go on as they were last known. */
   unreadable: string[];
 }
 
@@ -108,7 +108,8 @@ function assemble(dir: string, cwd: string, reads: { file: string; read: Read }[
   for (const { file, read } of reads) {
     const problems = "job" in read ? nameTaken(read.job.file, filesOf.get(read.job.file.name)!, cwd) : read.problems;
     if ("job" in read && problems.length === 0) folder.jobs.push(read.job);
-    else folder.unreadable.push(file);
+    else if ("job" in read) folder.unreadable.push(read.job.file.name);
+    else folder.unreadable.push(...namesIn(file));
     folder.problems.push(...problems);
   }
   folder.jobs.sort((a, b) => (a.file.name < b.file.name ? -1 : 1));
@@ -127,6 +128,13 @@ function nameTaken(file: JobFile, files: readonly string[], cwd: string): WireEr
       hints: ["give one of them another name: schedule and history go by the name"],
     },
   ];
+}
+
+/** A file that breaks the schema may still say its name. */
+function namesIn(file: string): string[] {
+  const stem = path.basename(file).replace(/\.[^.]*$/, "");
+  const entry = listJobs(path.dirname(file)).find((other) => other.path === file);
+  return entry === undefined || entry.name === stem ? [stem] : [entry.name, stem];
 }
 
 /** Absolute path -> size, time and inode. An absent folder has no files. */

@@ -8,13 +8,13 @@ import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { BatchPredictError } from "../../core/errors.ts";
+import type { Fence } from "../run-row.ts";
 
 const BINARY = fileURLToPath(new URL("../../../bin/batchpredict.js", import.meta.url));
 
 export interface LaunchOptions {
-  runId: string;
-  /** Number of this try; the child may only touch the run while it has it. */
-  attempt: number;
+  /** What lets the child touch the run. */
+  fence: Fence;
   /** Absolute. */
   jobFile: string;
   stateDir: string;
@@ -30,15 +30,27 @@ export interface Launched {
 
 export type LaunchRun = (options: LaunchOptions) => Launched;
 
+/** The hidden flag of `run` by which a child learns which run it does. */
+export function fenceText({ id, attempt, owner }: Fence): string {
+  return `${id}:${attempt}:${owner}`;
+}
+
+/** null: not written by us */
+export function parseFence(text: string): Fence | null {
+  const [id, attempt, ...owner] = text.split(":");
+  if (!id || !/^\d+$/.test(attempt ?? "") || owner.length === 0) return null;
+  return { id, state: "claimed", attempt: Number(attempt), owner: owner.join(":") };
+}
+
 export function logFileOf(stateDir: string, runId: string): string {
   return path.join(stateDir, "logs", `${runId}.log`);
 }
 
 /** @throws BP_INTERNAL when the system gives no process; fs errors of the log file as they are */
-export function launchRun({ runId, attempt, jobFile, stateDir, cwd, env }: LaunchOptions): Launched {
-  const log = openLog(stateDir, runId);
+export function launchRun({ fence, jobFile, stateDir, cwd, env }: LaunchOptions): Launched {
+  const log = openLog(stateDir, fence.id);
   try {
-    const args = [BINARY, "run", jobFile, "--recorded-run", `${runId}:${attempt}`, "--state-dir", stateDir, "--color", "never"];
+    const args = [BINARY, "run", jobFile, "--recorded-run", fenceText(fence), "--state-dir", stateDir, "--color", "never"];
     const child = spawn(process.execPath, args, { cwd, env: { ...env }, detached: true, stdio: ["ignore", log, log] });
     const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));

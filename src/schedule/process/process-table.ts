@@ -7,14 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import process from "node:process";
 import { isErrno } from "../../core/errors.ts";
-
-export interface ProcessIdentity {
-  host: string;
-  bootId: string;
-  pid: number;
-  /** Clock ticks since boot, as text; "" where it cannot be known. */
-  startTime: string;
-}
+import type { ProcessIdentity } from "../run-row.ts";
 
 export interface ProcessTable {
   self(): ProcessIdentity;
@@ -22,7 +15,7 @@ export interface ProcessTable {
   identify(pid: number): ProcessIdentity;
   /** "elsewhere": another machine or container, about which nothing is known here. */
   look(identity: ProcessIdentity): "alive" | "dead" | "elsewhere";
-  /** To the whole process group of a child that was started detached. A group that is gone is no error. */
+  /** To the whole process group that the process leads, or to it alone when it leads none. One that is gone is no error. */
   signalGroup(pid: number, signal: NodeJS.Signals): void;
   signal(pid: number, signal: NodeJS.Signals): void;
 }
@@ -41,16 +34,19 @@ export function nodeProcessTable(): ProcessTable {
       if (startTime === null) return "dead";
       return identity.startTime === "" || startTime === "" || startTime === identity.startTime ? "alive" : "dead";
     },
-    signalGroup: (pid, signal) => send(-pid, signal),
-    signal: (pid, signal) => send(pid, signal),
+    signalGroup: (pid, signal) => void (send(-pid, signal) || send(pid, signal)),
+    signal: (pid, signal) => void send(pid, signal),
   };
 }
 
-function send(pid: number, signal: NodeJS.Signals): void {
+/** @returns false: there is none */
+function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(pid, signal);
+    return true;
   } catch (error) {
-    if (!isErrno(error, "ESRCH")) throw error;
+    if (isErrno(error, "ESRCH")) return false;
+    throw error;
   }
 }
 

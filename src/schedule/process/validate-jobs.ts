@@ -33,7 +33,7 @@ function checkAsRun(file: JobFile, context: JobFolderContext): { errors: WireErr
   try {
     filled = readJob(file.path, { ...context, templates: { runId: "run-id", previousSuccess: file.logicalDate } });
   } catch (error) {
-    return { errors: [], warnings: problemsOf(error) };
+    return { errors: [], warnings: problemsOf(error, file.shown) };
   }
   try {
     const { settings } = resolveRun({}, filled, context.env, context.cwd);
@@ -48,11 +48,12 @@ function checkAsRun(file: JobFile, context: JobFolderContext): { errors: WireErr
     };
     return { errors: [], warnings: [warning] };
   } catch (error) {
-    return { errors: problemsOf(error), warnings: [] };
+    return { errors: problemsOf(error, file.shown), warnings: [] };
   }
 }
 
-function problemsOf(error: unknown): WireError[] {
+/** What is wrong between settings has no line, but it has a file. */
+function problemsOf(error: unknown, file: string): WireError[] {
   const { stack: _stack, ...wire } = toWire(error);
-  return wire.problems ?? [wire];
+  return (wire.problems ?? [wire]).map((problem) => ({ ...problem, where: { file, ...problem.where } }));
 }
