@@ -21,6 +21,8 @@ export interface Child {
   pid: number;
   /** The run as it is once the process is gone; never rejects. */
   ended: Promise<RunRow | null>;
+  /** Our process may end before it does; it settles its run by itself. */
+  release(): void;
 }
 
 /** @throws when no process can be started; the run is settled as crashed before */
@@ -43,7 +45,7 @@ export function startChild(context: ChildContext, fence: Fence, jobFile: string)
       return null;
     }
   });
-  return { pid: launched.pid, ended };
+  return { pid: launched.pid, ended, release: launched.release };
 }
 
 function settleIfSilent({ ledger, nowMs, random }: ChildContext, fence: Fence, detail: string): RunRow | null {

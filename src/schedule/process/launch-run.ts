@@ -26,6 +26,8 @@ export interface Launched {
   pid: number;
   /** Resolves when the process is gone; never rejects. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Our process may end before it does. */
+  release(): void;
 }
 
 export type LaunchRun = (options: LaunchOptions) => Launched;
@@ -62,8 +64,7 @@ export function launchRun({ fence, jobFile, stateDir, cwd, env }: LaunchOptions)
         exitCode: 1,
       });
     }
-    child.unref();
-    return { pid: child.pid, exited };
+    return { pid: child.pid, exited, release: () => child.unref() };
   } finally {
     fs.closeSync(log);
   }

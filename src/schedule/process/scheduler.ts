@@ -8,7 +8,7 @@ import type { Ledger, SchedulerHolder } from "../ledger.ts";
 import { nextWakeMs, plan } from "../planner.ts";
 import type { Fence, RunRow } from "../run-row.ts";
 import type { Alarm } from "./alarm.ts";
-import { startChild } from "./child-run.ts";
+import { type Child, startChild } from "./child-run.ts";
 import type { JobFolder, JobFolderReader, LoadedJob } from "./job-folder.ts";
 import type { LaunchRun } from "./launch-run.ts";
 import type { Outbox } from "./outbox.ts";
@@ -61,7 +61,7 @@ export class Scheduler {
   #stopping = false;
   #wakeAsked = false;
   /** Runs this process has started and that have not ended, by id. */
-  readonly #children = new Map<string, { pid: number; exited: Promise<unknown> }>();
+  readonly #children = new Map<string, { child: Child; exited: Promise<unknown> }>();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -127,13 +127,14 @@ export class Scheduler {
     const { ledger, owner, alarm, table } = this.#options;
     this.#stopping = true;
     alarm.stop();
-    for (const { pid } of this.#children.values()) table.signal(pid, "SIGTERM");
+    for (const { child } of this.#children.values()) table.signal(child.pid, "SIGTERM");
     let timer: NodeJS.Timeout | undefined;
     const grace = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
     await Promise.race([Promise.all([...this.#children.values()].map(({ exited }) => exited)), grace]);
     clearTimeout(timer);
+    for (const { child } of this.#children.values()) child.release();
     ledger.releaseScheduler(owner);
     return this.#children.size;
   }
@@ -210,7 +211,7 @@ export class Scheduler {
         return;
       }
       const child = startChild(this.#options, fence, file.path);
-      this.#children.set(run.id, { pid: child.pid, exited: child.ended.then((row) => this.#ended(run.id, row)) });
+      this.#children.set(run.id, { child, exited: child.ended.then((row) => this.#ended(run.id, row)) });
       onNews({ type: "started", run });
     } catch (error) {
       onNews({ type: "trouble", doing: `starting ${run.job} ${run.runKey}`, error });

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { deliver, type NotifyMessage, type NotifyTarget, targetsOf } from "../../../src/schedule/process/deliver.ts";
+import { deliver, type NotifyMessage, type NotifyTarget, targetAt } from "../../../src/schedule/process/deliver.ts";
 
 const MESSAGE: NotifyMessage = {
   event: "failed",
@@ -125,15 +125,15 @@ describe("a healthcheck", () => {
   });
 });
 
-describe("targetsOf", () => {
-  it("gives the targets that asked for the event, secrets by name", () => {
+describe("targetAt", () => {
+  it("gives the target of an entry, secrets by name", () => {
     const notify = [
       { on: ["failed", "missed"], webhook: { url: { secret: "HOOK" } } },
       { on: ["succeeded"], healthcheck: { url: "https://hc.example/uuid" } },
     ] as never;
-    expect(targetsOf(notify, "missed")).toEqual([{ kind: "webhook", url: { secret: "HOOK" }, headers: {} }]);
-    expect(targetsOf(notify, "succeeded")).toEqual([{ kind: "healthcheck", url: "https://hc.example/uuid" }]);
-    expect(targetsOf(notify, "started")).toEqual([]);
-    expect(targetsOf(undefined, "failed")).toEqual([]);
+    expect(targetAt(notify, 0)).toEqual({ kind: "webhook", url: { secret: "HOOK" }, headers: {} });
+    expect(targetAt(notify, 1)).toEqual({ kind: "healthcheck", url: "https://hc.example/uuid" });
+    expect(targetAt(notify, 2)).toBeNull();
+    expect(targetAt(undefined, 0)).toBeNull();
   });
 });
