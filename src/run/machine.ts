@@ -8,8 +8,8 @@ import type { TensorType } from "../core/tensor-types.ts";
 const MAX_BATCH_ROWS = 4096;
 /** Input bytes of one call. */
 const MAX_BATCH_BYTES = 4 << 20;
-/** CSV text per chunk: its cells live as strings for a moment, at about ten times this size. */
-const MAX_TEXT_CHUNK_BYTES = 1 << 20;
+/** Text per chunk: large enough that messages between threads cost nothing beside it; by the reference decoder its cells live as strings for a moment, at about ten times this size. */
+const MAX_TEXT_CHUNK_BYTES = 4 << 20;
 const MIN_TEXT_CHUNK_BYTES = 64 << 10;
 /** A record batch is handed out whole up to this size; splitting it would decode it twice. */
 const ROW_CHUNK_BYTES = 32 << 20;
