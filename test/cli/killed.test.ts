@@ -24,8 +24,9 @@ async function killed(output: string, inTheMiddle: () => boolean, ...more: strin
   expect(await caught.ended).toMatchObject({ code: null, signal: "SIGKILL" });
 }
 
+/** Other work than what was killed, so that it does not go on with it. */
 async function score(output: string, ...more: string[]): Promise<void> {
-  const { stderr, code } = await batchpredict([...run(FLOWERS, output), "--quiet", ...more], { cwd: dir.path });
+  const { stderr, code } = await batchpredict([...run(FLOWERS, output), "--quiet", "--fresh", ...more], { cwd: dir.path });
   expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
 }
 

@@ -1,5 +1,5 @@
-/** SIGINT and SIGTERM: an answer at once, an orderly end, nothing left in the folder. */
-import { readdirSync } from "node:fs";
+/** SIGINT and SIGTERM: an answer at once, an orderly end, nothing under the final name, and a next run that leaves nothing beside it. */
+import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FIXTURES } from "../corpora.ts";
 import { batchpredict, type Workdir, workdir } from "./batchpredict.ts";
@@ -35,13 +35,18 @@ async function stop(run: Caught, signal: StopSignal): Promise<void> {
   expect(ms).toBeLessThan(ANSWER_WITHIN_MS);
 }
 
-function expectCancelled(ended: Awaited<Caught["ended"]>, signal: StopSignal): void {
-  expect(ended.stderr.split("\n").slice(-3)).toEqual([
-    "error BP_INTERRUPTED: the run was stopped before it was done",
-    "  fix: nothing was written under the output's name; run the same command to do it again",
-    "",
-  ]);
+const NOTHING_KEPT = /^ {2}fix: nothing was written under the output's name; run the same command to do it again$/;
+const KEPT =
+  /^ {2}fix: run the same command again: it goes on behind the first (\d+) rows, which are kept \(--fresh starts over\)$/;
+
+/** @returns the rows that the next run need not do again */
+function expectCancelled(ended: Awaited<Caught["ended"]>, signal: StopSignal): number {
+  const [error, fix = "", end] = ended.stderr.split("\n").slice(-3);
+  expect([error, end]).toEqual(["error BP_INTERRUPTED: the run was stopped before it was done", ""]);
+  const kept = KEPT.exec(fix);
+  if (kept === null) expect(fix).toMatch(NOTHING_KEPT);
   expect({ code: ended.code, signal: ended.signal }).toEqual({ code: EXIT[signal], signal: null });
+  return kept === null ? 0 : Number(kept[1]);
 }
 
 describe.each(["SIGINT", "SIGTERM"] as const)("%s", (signal) => {
@@ -50,17 +55,28 @@ describe.each(["SIGINT", "SIGTERM"] as const)("%s", (signal) => {
     const folder = dir.file("new");
     await until(caught, () => readdirSync(dir.path).length > 0 && partialBytes(folder) > 8192);
     await stop(caught, signal);
-    expectCancelled(await caught.ended, signal);
-    expect(readdirSync(dir.path)).toEqual([]);
+    const kept = expectCancelled(await caught.ended, signal);
+    // What was done is kept beside the output until the next run, and only then.
+    if (kept === 0) expect(readdirSync(dir.path)).toEqual([]);
+    else expect(readdirSync(folder)).not.toContain(`out.${ending}`);
+    const fresh = await batchpredict([...run(FLOWERS, `new/out.${ending}`), "--fresh", "--quiet"], { cwd: dir.path });
+    expect({ code: fresh.code, stderr: fresh.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(readdirSync(folder)).toEqual([`out.${ending}`]);
   });
 
-  it("while a file is read", async () => {
-    const input = writeFlowers(dir, "in.csv", 400_000, (_, record) => record);
-    caught = start(dir.path, [...run(input, "out/o.csv"), "--chunk-bytes", "65536"]);
-    await until(caught, () => readdirSync(dir.path).includes("out") && partialBytes(dir.file("out")) > 0);
+  it("while a file is read; the same command goes on where it stopped", async () => {
+    const input = writeFlowers(dir, "in.csv", 400_000, (row, record) => `${row}${record.slice(record.indexOf(","))}`);
+    const args = [...run(input, "out/o.csv"), "--chunk-bytes", "65536"];
+    caught = start(dir.path, args);
+    await until(caught, () => readdirSync(dir.path).includes("out") && partialBytes(dir.file("out")) > 8192);
     await stop(caught, signal);
-    expectCancelled(await caught.ended, signal);
-    expect(readdirSync(dir.path)).toEqual(["in.csv"]);
+    const kept = expectCancelled(await caught.ended, signal);
+    if (kept > 0) expect(readdirSync(dir.file("out"))).not.toContain("o.csv");
+    const again = await batchpredict([...args, "--json"], { cwd: dir.path });
+    expect(again.json()).toMatchObject({ status: "succeeded", resumed_from_row: kept === 0 ? null : kept });
+    expect(readdirSync(dir.file("out"))).toEqual(["o.csv"]);
+    expect((await batchpredict([...run(input, "whole.csv"), "--chunk-bytes", "65536"], { cwd: dir.path })).code).toBe(0);
+    expect(readFileSync(dir.file("out/o.csv")).equals(readFileSync(dir.file("whole.csv")))).toBe(true);
   });
 
   it("while it waits for a pipe that says nothing", async () => {
@@ -72,7 +88,7 @@ describe.each(["SIGINT", "SIGTERM"] as const)("%s", (signal) => {
       await Promise.race([new Promise((resolve) => stdin.write(rows.slice(at, at + 10_000), resolve)), caught.ended]);
     expect(caught.stderr()).toBe("");
     await stop(caught, signal);
-    expectCancelled(await caught.ended, signal);
+    expect(expectCancelled(await caught.ended, signal)).toBe(0);
     expect(readdirSync(dir.path)).toEqual([]);
   });
 });
@@ -95,7 +111,7 @@ describe("a batch that takes long", () => {
     expect(ms).toBeLessThan(ANSWER_WITHIN_MS);
     expect({ code: ended.code, signal: ended.signal }).toEqual({ code: null, signal: "SIGINT" });
     expect(readdirSync(dir.file("out"))).not.toContain("o.csv");
-    expect((await batchpredict([...run(FLOWERS, "out/o.csv"), "--quiet"], { cwd: dir.path })).code).toBe(0);
+    expect((await batchpredict([...run(FLOWERS, "out/o.csv"), "--fresh", "--quiet"], { cwd: dir.path })).code).toBe(0);
     expect(readdirSync(dir.file("out"))).toEqual(["o.csv"]);
   });
 });
