@@ -3,7 +3,10 @@
  * reads big-endian files as if they were little-endian, and it names what it cannot read in words no user knows.
  */
 import type { Schema } from "apache-arrow";
+import { Date as FbDate } from "apache-arrow/fb/date";
+import { DateUnit } from "apache-arrow/fb/date-unit";
 import { Decimal } from "apache-arrow/fb/decimal";
+import { Duration } from "apache-arrow/fb/duration";
 import { Endianness } from "apache-arrow/fb/endianness";
 import type { Field as FbField } from "apache-arrow/fb/field";
 import { FixedSizeBinary } from "apache-arrow/fb/fixed-size-binary";
@@ -14,6 +17,9 @@ import { Interval } from "apache-arrow/fb/interval";
 import { IntervalUnit } from "apache-arrow/fb/interval-unit";
 import { Precision } from "apache-arrow/fb/precision";
 import type { Schema as FbSchema } from "apache-arrow/fb/schema";
+import { Time } from "apache-arrow/fb/time";
+import { TimeUnit } from "apache-arrow/fb/time-unit";
+import { Timestamp } from "apache-arrow/fb/timestamp";
 import { Type } from "apache-arrow/fb/type";
 import { Union } from "apache-arrow/fb/union";
 import { DAMAGED_HINTS, refuseArrow } from "./arrow-error.ts";
@@ -91,6 +97,14 @@ class Walk {
           const decimal = field.type(new Decimal()) as Decimal;
           return DECIMAL_BITS.has(decimal.bitWidth()) && decimal.precision() >= 1 && Math.abs(decimal.scale()) <= 1000;
         }
+        case Type.Duration:
+          return (field.type(new Duration()) as Duration).unit() in TimeUnit;
+        case Type.Timestamp:
+          return (field.type(new Timestamp()) as Timestamp).unit() in TimeUnit;
+        case Type.Time:
+          return (field.type(new Time()) as Time).unit() in TimeUnit;
+        case Type.Date:
+          return (field.type(new FbDate()) as FbDate).unit() in DateUnit;
         case Type.Interval:
           return (field.type(new Interval()) as Interval).unit() in IntervalUnit;
         case Type.FixedSizeBinary:

@@ -59,7 +59,7 @@ export class ArrowFile {
     const end = sizeBytes - TAIL_BYTES;
     const tail = end < HEAD_BYTES ? new Uint8Array(0) : file.read(end, TAIL_BYTES);
     const length = tail.length === 0 ? 0 : new DataView(tail.buffer).getInt32(0, true);
-    if (Buffer.from(tail.buffer, 4).toString("latin1") !== MAGIC || length <= 0 || length > end - HEAD_BYTES) {
+    if (Buffer.from(tail).toString("latin1", 4) !== MAGIC || length <= 0 || length > end - HEAD_BYTES) {
       throw refuseArrow(path, "its end is missing: it was cut off or not written completely", DAMAGED_HINTS);
     }
     this.footer = readFooter(path, file.read(end - length, length));
