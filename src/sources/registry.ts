@@ -15,6 +15,8 @@ import type {
 } from "../core/source.ts";
 import { expandInputs } from "./expand-inputs.ts";
 
+const HEAD_BYTES = 8;
+
 type OpenSource = (files: SourceFile[], options: SourceOptions, stdin?: Readable) => Promise<Source>;
 
 interface FormatEntry {
@@ -56,9 +58,34 @@ export async function openSource(inputs: readonly string[], options: SourceOptio
       hints: ["read either stdin or files"],
     });
   }
-  const format = options.format ?? (await commonFormat(files));
+  const stream = piped ? stdin() : undefined;
+  const format = options.format ?? (stream ? await formatOfStream(stream) : await commonFormat(files));
   const openFormat = await FORMATS[format].source();
-  return piped ? openFormat(files, { ...options, format }, stdin()) : openFormat(files, { ...options, format });
+  return openFormat(files, { ...options, format }, stream);
+}
+
+/** A pipe has no name: its first bytes decide, and are put back. */
+async function formatOfStream(stream: Readable): Promise<SourceFormat> {
+  // A stream with fewer bytes gives what it has once it has ended; bytes must go back before it notices that nothing is left.
+  let head: Buffer | null = stream.read(HEAD_BYTES);
+  while (head === null && !stream.readableEnded && (await moreToRead(stream))) head = stream.read(HEAD_BYTES);
+  if (head === null) return "csv";
+  stream.unshift(head);
+  return formatOfHead(head) ?? (head[0] === 0x7b ? "jsonl" : "csv");
+}
+
+/** @returns false at the end of the stream @throws what the stream failed with */
+function moreToRead(stream: Readable): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => (): void => {
+      stream.off("readable", onReadable).off("end", onEnd).off("error", onError).off("close", onEnd);
+      act();
+    };
+    const onReadable = settle(() => resolve(true));
+    const onEnd = settle(() => resolve(false));
+    const onError = (error: Error): void => settle(() => reject(error))();
+    stream.once("readable", onReadable).once("end", onEnd).once("error", onError).once("close", onEnd);
+  });
 }
 
 export async function openReader(
@@ -86,19 +113,21 @@ async function commonFormat(files: SourceFile[]): Promise<SourceFormat> {
 
 /** The first bytes decide where they are sure (Parquet, Arrow), then the name; everything else is text. */
 async function formatOf(path: string): Promise<SourceFormat> {
-  if (path === "-") return "csv";
-  const head = await firstBytes(path, 8);
-  if (head.subarray(0, 6).toString("latin1") === "ARROW1") return "arrow";
-  if (head.subarray(0, 4).toString("latin1") === "PAR1" || head.subarray(0, 4).toString("latin1") === "PARE") return "parquet";
+  const known = formatOfHead(await firstBytes(path, HEAD_BYTES));
+  if (known !== null) return known;
   if (/\.(parquet|pq)$/i.test(path)) return "parquet";
-  if (/\.arrows$/i.test(path) || padded(head).readUInt32LE(0) === 0xffffffff) return "arrow-stream";
+  if (/\.arrows$/i.test(path)) return "arrow-stream";
   if (/\.(jsonl|ndjson)(\.gz)?$/i.test(path)) return "jsonl";
-  if (/\.(arrow|feather|ipc)$/i.test(path) || head.subarray(0, 4).toString("latin1") === "FEA1") return "arrow";
-  return "csv";
+  return /\.(arrow|feather|ipc)$/i.test(path) ? "arrow" : "csv";
 }
 
-function padded(head: Buffer): Buffer {
-  return Buffer.concat([head, Buffer.alloc(8)]);
+/** By the marks that binary formats begin with; null for text. */
+function formatOfHead(head: Buffer): SourceFormat | null {
+  const mark = head.toString("latin1");
+  if (mark.startsWith("ARROW1") || mark.startsWith("FEA1")) return "arrow";
+  if (mark.startsWith("PAR1") || mark.startsWith("PARE")) return "parquet";
+  // The continuation mark of an IPC message.
+  return mark.startsWith("\xff\xff\xff\xff") ? "arrow-stream" : null;
 }
 
 async function firstBytes(path: string, count: number): Promise<Buffer> {
