@@ -94,9 +94,12 @@ export function registerJobs(program: Command, act: Act): void {
     return (await import("./jobs-list-command.ts")).jobsResumeCommand;
   });
 
+  // Without it `scheduler` itself would take the flags of `scheduler start --state-dir X`.
+  program.enablePositionalOptions();
   const scheduler = program
     .command("scheduler")
     .description("run jobs when they are due")
+    .enablePositionalOptions()
     .option("--once", "do everything that is due, to its end, then exit: for cron and Kubernetes CronJobs");
   addSchedulerFlags(scheduler);
   scheduler
