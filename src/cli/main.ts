@@ -6,6 +6,7 @@ import { addInitFlags } from "./init-flags.ts";
 import { registerJobs } from "./register-jobs.ts";
 import { addCommonFlags, addRunFlags } from "./run-flags.ts";
 import { type CommonFlags, Terminal } from "./terminal.ts";
+import { addVerifyFlags } from "./verify-flags.ts";
 
 type Action = (terminal: Terminal, args: string[], flags: Record<string, never>) => Promise<number>;
 
@@ -73,6 +74,11 @@ function buildProgram(done: (exitCode: number) => void): Command {
   addInitFlags(init);
   addCommonFlags(init);
   init.addHelpText("after", INIT_EXAMPLES).action(act(async () => (await import("./init-command.ts")).initCommand));
+
+  const verify = program.command("verify").argument("[job]", "name of a job in the jobs folder, or path of a job file");
+  verify.description("score, and compare with expected predictions; writes nothing");
+  addCommonFlags(addRunFlags(addVerifyFlags(verify)));
+  verify.addHelpText("after", VERIFY_EXAMPLES).action(act(async () => (await import("./verify-command.ts")).verifyCommand));
 
   const doctor = program.command("doctor").description("check versions, native parts, and the state folder");
   addCommonFlags(doctor);
@@ -160,6 +166,17 @@ Examples:
   batchpredict init -m churn.onnx -i 'data/*.parquet' -o scores.db --output-job jobs/churn-daily.yaml
 
 Exit codes: 0 written and tried on the first rows, 2 written with something to fill in, or not written.`;
+
+const VERIFY_EXAMPLES = `
+Examples:
+  batchpredict verify income-risk-daily --expected expected.parquet --key row_id
+  batchpredict verify -m model.onnx -i data.csv --expected expected.csv --rel-tolerance 1e-5
+  batchpredict verify -m model.onnx -i data.csv --expected expected.csv --label-mismatches 0.1% --json
+
+Floats are equal when |got - expected| <= abs + rel * max(1, |expected|), everything else when it is the same. Also compared: one row
+per call with many.
+
+Exit codes: 0 equal, 3 not, 1 and 2 as for run.`;
 
 const INSPECT_EXAMPLES = `
 Examples:

@@ -139,6 +139,9 @@ export const jobSchema = z.strictObject({
     .describe('Input columns copied to the output: a list, "*" for all, none. Default: those that feed no model input.')
     .optional(),
   outputs: outputsSchema.describe("Model outputs to write: [NAME, NAME=ALIAS].").optional(),
+  transform: text
+    .describe("An ES module (.mjs) that makes new columns from those of the input, run on every chunk of rows in the workers.")
+    .optional(),
   missing: missingSchema.describe("An empty cell for a numeric input. Default nan for floats, reject for others.").optional(),
   output: outputSchema,
   errors: errorsSchema.optional(),

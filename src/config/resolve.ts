@@ -6,6 +6,7 @@
  * for the model, its hash), because those describe the job's own file. Relative paths belong to the job file's folder when they
  * come from there, else to the working directory.
  */
+import path from "node:path";
 import { BatchPredictError } from "../core/errors.ts";
 import type { ResolvedRun, RunSettings } from "../core/settings.ts";
 import { IF_EXISTS } from "./enumerations.ts";
@@ -84,6 +85,7 @@ export function resolveRun(
       "auto",
     ),
     missing: resolveMissing(flags, layers),
+    transform: resolveTransform(job, layers),
     onError: layers.or<"fail" | "reject">(
       "onError",
       { flagName: "--on-error", flag: flags.onError, jobPath: "errors.on", environment: onError.name },
@@ -117,6 +119,20 @@ export function resolveRun(
   checkTogether(settings, flags, layers);
   if (layers.problems.length > 0) throw asOneError(layers);
   return { settings, origins: layers.origins };
+}
+
+/** Only a job file can name one: code that decides about predictions belongs beside the job, not into a command line. */
+function resolveTransform(job: JobFile | null, layers: Layers): string | null {
+  const given = layers.jobValue("transform");
+  if (!job || typeof given !== "string") return null;
+  layers.origins.transform = layers.jobOrigin("transform");
+  if (/\.[mc]?js$/i.test(given)) return path.resolve(job.dir, given);
+  layers.refuse("transform", "job", given, {
+    is: "is no JavaScript module",
+    expected: "a file that ends in .mjs or .js",
+    hints: ["for example transform: ./features.mjs"],
+  });
+  return null;
 }
 
 const tableName: read.Parser<string> = (text) => {

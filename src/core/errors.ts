@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   "BP_MODEL_ROWS", // an output that has not one entry per input row
   "BP_MODEL_CHANGED",
   "BP_BINDING", // columns and model inputs do not match
+  "BP_TRANSFORM", // the job's preprocessing module: absent, broken, or failing on rows
   "BP_INFERENCE", // the runtime failed on rows
   "BP_OUTPUT_EXISTS",
   "BP_OUTPUT_PATH", // folder absent, not writable, unknown extension

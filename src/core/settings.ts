@@ -35,6 +35,8 @@ export interface RunSettings {
     default: "auto" | "nan" | "reject" | { value: string };
     columns: Record<string, "nan" | "reject" | { value: string }>;
   };
+  /** Absolute path of the job's preprocessing module; absent or null: none. */
+  transform?: string | null;
   onError: "fail" | "reject";
   maxRejects: { rows: number } | { percent: number } | null;
   /** Absolute path of the rejects file, null: beside the output or in the database. */

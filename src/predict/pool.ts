@@ -2,7 +2,8 @@
 import { Worker } from "node:worker_threads";
 import type { Chunk } from "../core/chunk.ts";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
-import type { ChunkResult, FromWorker, ProbeResult, ToWorker, WorkerSetup } from "./protocol.ts";
+import type { Learned } from "../transform/transform-step.ts";
+import type { ChunkResult, FromWorker, LearnRequest, ProbeResult, ToWorker, WorkerSetup } from "./protocol.ts";
 
 /** One running, one waiting in the port: a worker never idles while the main thread answers. */
 const CHUNKS_PER_WORKER = 2;
@@ -133,6 +134,22 @@ export class PredictPool {
     for (const slot of this.#slots) slot.tell({ kind: "stop" });
     await Promise.all(this.#slots.map((slot) => slot.exited));
     this.#slots = [];
+  }
+}
+
+/**
+ * Asks a thread of its own what the job's module makes of the first rows; the thread is gone afterwards, and with it the module.
+ * @throws BP_TRANSFORM, and what reading the first rows throws
+ */
+export async function learnInThread(request: LearnRequest): Promise<Learned> {
+  const slot = new WorkerSlot(new URL(import.meta.resolve("#predict-worker")));
+  try {
+    const reply = await slot.ask({ kind: "learn", request });
+    if (reply.kind !== "learned") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a question: ${reply.kind}`);
+    return reply.learned;
+  } finally {
+    slot.tell({ kind: "stop" });
+    await slot.exited;
   }
 }
 

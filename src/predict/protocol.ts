@@ -5,6 +5,8 @@ import type { WireError } from "../core/errors.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { SourceDescription } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
+import type { TransformedColumn, TransformFile } from "../core/transform.ts";
+import type { Learned } from "../transform/transform-step.ts";
 import type { Dependence } from "./probe.ts";
 
 export interface WorkerSetup {
@@ -15,8 +17,18 @@ export interface WorkerSetup {
   threads: number;
   source: SourceDescription;
   plan: BindingPlan;
+  /** The job's preprocessing module, and the columns it was seen to give. */
+  transform?: { file: TransformFile; columns: TransformedColumn[] };
   /** false: no WebAssembly kernels (environment BATCHPREDICT_KERNEL=off). */
   kernel?: boolean;
+}
+
+export interface LearnRequest {
+  source: SourceDescription;
+  transform: TransformFile;
+  /** The first of the input, or an empty one. */
+  chunk: Chunk;
+  kernel: boolean;
 }
 
 /** Milliseconds spent by stage on one chunk, for profiles. */
@@ -51,6 +63,7 @@ export interface ChunkResult {
 }
 
 export type ToWorker =
+  | { kind: "learn"; request: LearnRequest }
   | { kind: "setup"; setup: WorkerSetup }
   | { kind: "probe"; chunk: Chunk | null; fixedBatch: number | null; outputs: string[] }
   | { kind: "begin"; outputs: OutputPlan; batchSize: number; fixedBatch: number | null }
@@ -59,6 +72,7 @@ export type ToWorker =
   | { kind: "stop" };
 
 export type FromWorker =
+  | { kind: "learned"; learned: Learned }
   | { kind: "ready" }
   | { kind: "probed"; probe: ProbeResult }
   | { kind: "result"; result: ChunkResult }

@@ -14,6 +14,7 @@ if (port) {
   const handle = async (message: ToWorker): Promise<void> => {
     try {
       if (message.kind === "setup") post(await worker.setup(message.setup));
+      else if (message.kind === "learn") post(await worker.learn(message.request));
       else if (message.kind === "probe") post(await worker.probe(message.chunk, message.fixedBatch, message.outputs));
       else if (message.kind === "begin") worker.begin(message);
       else if (message.kind === "chunk") {

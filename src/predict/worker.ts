@@ -16,7 +16,7 @@ import { fillConstant } from "../values/constant.ts";
 import { FeedBuilder } from "./feeds.ts";
 import { type Inferred, inferChunk } from "./infer-chunk.ts";
 import { findDependence, probe, rowShapes } from "./probe.ts";
-import type { ChunkResult, FromWorker, WorkerSetup } from "./protocol.ts";
+import type { ChunkResult, FromWorker, LearnRequest, WorkerSetup } from "./protocol.ts";
 import { resultBatch, toIpc } from "./result-batch.ts";
 
 /** Bisecting is meant for a few poisoned rows; a chunk that needs more calls than this does not fit the model. */
@@ -44,10 +44,16 @@ export class PredictWorker {
     const fed = new Set([...setup.plan.inputs, ...setup.plan.constants].map((binding) => binding.input));
     const overrides = model.signature.inputs.filter((input) => input.optional && fed.has(input.name)).map((input) => input.name);
     this.#session = await openSession(model, { threads: setup.threads, overrides });
-    this.#reader = await openReader(setup.source, setup.plan, { kernel: setup.kernel ?? true });
+    this.#reader = await openBoundReader(setup);
     this.#feeds = new FeedBuilder(setup.plan, fillConstant);
     this.#model = model;
     return { kind: "ready" };
+  }
+
+  /** Before the set-up: which columns the job's own module makes of the first rows. */
+  async learn({ source, transform, chunk, kernel }: LearnRequest): Promise<FromWorker> {
+    const { learnTransform } = await import("../transform/open-transform.ts");
+    return { kind: "learned", learned: await learnTransform(source, transform, chunk, { kernel }) };
   }
 
   async probe(chunk: Chunk | null, fixedBatch: number | null, outputs: string[]): Promise<FromWorker> {
@@ -146,6 +152,13 @@ export class PredictWorker {
       rejects,
     };
   }
+}
+
+/** Without a module of the job nothing of it is loaded: rows go straight from the source into tensors. */
+async function openBoundReader({ source, plan, transform, kernel = true }: WorkerSetup): Promise<ChunkReader> {
+  if (!transform) return openReader(source, plan, { kernel });
+  const { openTransformReader } = await import("../transform/open-transform.ts");
+  return openTransformReader(source, plan, transform.file, transform.columns, { kernel });
 }
 
 function ignoresRows(outputs: string[]): BatchPredictError {

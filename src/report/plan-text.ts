@@ -7,6 +7,10 @@ export function planText(plan: PlanReport, paint: Paint): string {
   const sections: [string, string][] = [
     ["model", modelLines(plan)],
     ["input", inputLines(plan)],
+    [
+      "transform",
+      plan.transform ? `  ${printableBlock(plan.transform.path, "  ")} (sha256 ${plan.transform.sha256.slice(0, 16)})` : "",
+    ],
     ["model inputs", formatTable(plan.inputs.map(inputRow), "  ", 100)],
     [
       "model outputs",

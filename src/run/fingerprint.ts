@@ -18,6 +18,7 @@ export async function fingerprintOf(prepared: PreparedRun): Promise<Fingerprint>
   const fingerprint: Fingerprint = {
     "the number of input files": String(description.files.length),
     "the model": `SHA-256 ${signature.sha256}`,
+    "the transform": prepared.transform ? `SHA-256 ${prepared.transform.sha256}` : "none",
     "the input format": description.format,
     "the CSV dialect": digest(description.dialect && { ...description.dialect, sniffed: null }),
     "the binding of columns": digest(binding.plan),

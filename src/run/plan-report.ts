@@ -16,6 +16,8 @@ export interface PlanReport {
     bytes: number | null;
     dialect: CsvDialect | null;
   };
+  /** The job's preprocessing module. */
+  transform?: { path: string; sha256: string } | null;
   inputs: {
     name: string;
     type: string;
@@ -45,7 +47,7 @@ export async function planReport(prepared: PreparedRun): Promise<PlanReport> {
   const { resolved, signature, source, binding, sizing, outputs, probe } = prepared;
   const { settings, origins } = resolved;
   const { description } = source;
-  const byIndex = (index: number): SourceColumn => description.columns[index]!;
+  const byIndex = (index: number): SourceColumn => prepared.columns[index]!;
   const keep = binding.plan.keep.map((column) => ({ name: column.name, type: keptTypeText(byIndex(column.index), column.type) }));
   const predicted = outputs.columns.map((column) => ({
     name: column.name,
@@ -68,6 +70,7 @@ export async function planReport(prepared: PreparedRun): Promise<PlanReport> {
       bytes: description.bytes,
       dialect: description.dialect,
     },
+    transform: prepared.transform,
     inputs: [
       ...binding.plan.inputs.map((input) => {
         const columns = input.from.kind === "list" ? [input.from.column] : input.from.columns;

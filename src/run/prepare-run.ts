@@ -11,17 +11,23 @@ import type { Host } from "../core/host.ts";
 import type { ModelSignature } from "../core/model-signature.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { ResolvedRun, RunSettings } from "../core/settings.ts";
-import { isTextFormat, type Source } from "../core/source.ts";
+import { isTextFormat, type Source, type SourceColumn } from "../core/source.ts";
+import type { TransformFile } from "../core/transform.ts";
 import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
 import type { ProbeResult } from "../predict/protocol.ts";
 import { openSource } from "../sources/registry.ts";
 import { type Sizing, type SizingFacts, sizeRun } from "./machine.ts";
+import { openTransform } from "./open-transform.ts";
 
 export interface PreparedRun {
   resolved: ResolvedRun;
   signature: ModelSignature;
   source: Source;
+  /** What binding saw: the source's columns, or those behind the job's transform. */
+  columns: SourceColumn[];
+  /** The job's preprocessing module. */
+  transform: TransformFile | null;
   binding: PlannedBinding;
   sizing: Sizing;
   facts: SizingFacts;
@@ -51,7 +57,11 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
   try {
     throwIfStopped(signal);
     const { description } = source;
-    const binding = planBinding(signature, description.columns, settings);
+    const kernel = host.env.BATCHPREDICT_KERNEL !== "off";
+    const machine = { modelBytes: signature.sizeBytes, cores: host.cores };
+    const transform = await openTransform({ resolved, source, facts: machine, kernel, signal });
+    const columns = transform?.described ?? description.columns;
+    const binding = planBinding(signature, columns, settings);
     binding.notices.unshift(...(description.notices ?? []));
     const wanted = outputNames(signature, settings);
     const facts: SizingFacts = {
@@ -68,12 +78,13 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
       threads: sizing.threads,
       source: description,
       plan: binding.plan,
-      kernel: host.env.BATCHPREDICT_KERNEL !== "off",
+      ...(transform ? { transform: { file: transform.file, columns: transform.columns } } : {}),
+      kernel,
     });
     await pool.grow(1);
     throwIfStopped(signal);
-    const iterator = source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
-    const first = await iterator.next();
+    const iterator = transform?.iterator ?? source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
+    const first = transform?.firstChunk ?? (await iterator.next());
     const probe = await pool.probe(first.done ? null : first.value, binding.fixedBatch, wanted);
     throwIfStopped(signal);
     if (probe.dependence === "neighbours") {
@@ -84,7 +95,21 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     const keptNames = binding.plan.keep.map((column) => column.name);
     const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
     const chunks = fromFirst(first, iterator, isTextFormat(description.format), settings.shard);
-    return { resolved, signature, source, binding, sizing, facts, probe, outputs, pool, chunks, close };
+    return {
+      resolved,
+      signature,
+      source,
+      columns,
+      transform: transform?.file ?? null,
+      binding,
+      sizing,
+      facts,
+      probe,
+      outputs,
+      pool,
+      chunks,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -222,6 +222,7 @@ class Run {
       rows_rejected: totals.rejected,
       model_path: signature.path,
       model_sha256: signature.sha256,
+      transform_sha256: this.#prepared?.transform?.sha256 ?? null,
       onnxruntime_version: probe.runtimeVersion,
       batchpredict_version: PACKAGE_VERSION,
       inputs: source.description.files.map((file) => file.path),
