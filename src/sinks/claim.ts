@@ -142,6 +142,17 @@ export function checkStillOurs(journal: Journal, options: SinkOptions): void {
   });
 }
 
+/** What the main thread has counted must be what the sink holds, at each commit and before anything is published. @throws BP_ACCOUNTING */
+export function checkTaken(options: SinkOptions, taken: number, counted: number): void {
+  if (options.work === undefined || taken === counted) return;
+  throw new BatchPredictError("BP_ACCOUNTING", "rows were lost between predicting and writing", {
+    where: { file: options.path },
+    expected: `${counted} rows`,
+    actual: `${taken} rows`,
+    hints: ["this is a bug of batchpredict: please report it"],
+  });
+}
+
 function dropFiles({ tempPath, rejects }: JournalHeader): void {
   for (const file of [tempPath, `${tempPath}-journal`, ...(rejects ? [rejects.tempPath] : [])])
     ignoring(() => fs.rmSync(file, { force: true }));

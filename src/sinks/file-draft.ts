@@ -6,8 +6,8 @@
 import fs from "node:fs";
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { failpoint } from "../core/failpoint.ts";
-import type { SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
-import { type Claim, checkStillOurs, claimOutput, type DeadRunReader, letGo } from "./claim.ts";
+import type { RunRecord, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
+import { type Claim, checkStillOurs, checkTaken, claimOutput, type DeadRunReader, letGo } from "./claim.ts";
 import type { JournalCommit, JournalContent, JournalHeader } from "./journal.ts";
 import { moveIntoPlace, openPartial, outputExists, type PartialFile, provenCommits } from "./partial-file.ts";
 import { openRejects, type RejectsWriter, settleRejects } from "./rejects.ts";
@@ -81,6 +81,7 @@ export class FileDraft {
   commit(rows: number, more: unknown): void {
     if (this.checkpoint === null || this.options.work === undefined) return;
     checkStillOurs(this.claim.journal, this.options);
+    checkTaken(this.options, rows, this.checkpoint.totals.predicted);
     failpoint("commit-written");
     const { bytesWritten: bytes, crc } = this.file;
     const rejects = this.rejects?.flush() ?? null;
@@ -90,7 +91,8 @@ export class FileDraft {
   }
 
   /** The file is whole: on the disk, noted, renamed, rejects first: predictions without them would look like a run that lost nothing. */
-  publish(rows: number, { replace }: { replace: boolean }): SinkResult {
+  publish(rows: number, record: RunRecord, { replace }: { replace: boolean }): SinkResult {
+    checkTaken(this.options, rows, record.rows_predicted);
     failpoint("finish-counted");
     const { file, claim } = this;
     checkStillOurs(this.claim.journal, this.options);

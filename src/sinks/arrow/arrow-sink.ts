@@ -99,7 +99,7 @@ class ArrowSink implements Sink {
         actual: `${rows} rows`,
       });
     }
-    return draft.publish(rows, { replace: options.ifExists === "replace" });
+    return draft.publish(rows, record, { replace: options.ifExists === "replace" });
   }
 
   suspend(): { resumable: boolean; bytes: number } {

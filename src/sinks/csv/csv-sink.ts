@@ -87,7 +87,7 @@ class CsvSink implements Sink {
     this.pendingBytes = 0;
   }
 
-  finish(_record: RunRecord): SinkResult {
+  finish(record: RunRecord): SinkResult {
     const { options, draft } = this;
     failpoint("finish-begun");
     if (draft === null || this.names === null) {
@@ -105,7 +105,7 @@ class CsvSink implements Sink {
       });
     }
     if (options.ifExists === "append" && changed(this.old, options.path)) throw changedMeanwhile(options.path);
-    return draft.publish(rows, { replace: options.ifExists !== "fail" });
+    return draft.publish(rows, record, { replace: options.ifExists !== "fail" });
   }
 
   suspend(): { resumable: boolean; bytes: number } {

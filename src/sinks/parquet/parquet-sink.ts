@@ -115,7 +115,7 @@ class ParquetSink implements Sink {
     entries.set(RECORD_KEY, JSON.stringify(record));
     file.write(encodeFooter(meta, { rows: BigInt(this.rowsTaken), rowGroups: this.rowGroups, keyValues: entries }));
     const rows = this.countAgain(file);
-    return draft.publish(rows, { replace: this.options.ifExists === "replace" });
+    return draft.publish(rows, record, { replace: this.options.ifExists === "replace" });
   }
 
   suspend(): { resumable: boolean; bytes: number } {

@@ -14,7 +14,7 @@ import type { Checkpoint } from "../../core/checkpoint.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import { failpoint, losspoint } from "../../core/failpoint.ts";
 import type { RejectedRow, RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
-import { type Claim, checkStillOurs, claimOutput, letGo } from "../claim.ts";
+import { type Claim, checkStillOurs, checkTaken, claimOutput, letGo } from "../claim.ts";
 import { openPartial, type PartialFile } from "../partial-file.ts";
 import { prepareBatch } from "../prepare-batch.ts";
 import { openRejects, type RejectsWriter } from "../rejects.ts";
@@ -168,6 +168,7 @@ class SqliteSink implements Sink {
     translating(options.path, this.doing, () => {
       this.flush();
       this.checkCounts(db);
+      checkTaken(options, this.rowsTaken, record.rows_predicted);
       failpoint("finish-counted");
       this.notePublish(claim);
       this.transaction(() => this.publishTables(db, record));
@@ -283,6 +284,7 @@ class SqliteSink implements Sink {
     if (count === 0 || this.db === null) return;
     failpoint("commit-begun");
     checkStillOurs(this.claim!.journal, this.options);
+    if (this.checkpoint) checkTaken(this.options, this.rowsTaken, this.checkpoint.totals.predicted);
     this.rejectsFile?.write(rejects);
     const rejectsFile = this.rejectsFile?.flush() ?? null;
     this.pending = nothingPending();

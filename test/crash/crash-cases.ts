@@ -1,0 +1,155 @@
+/** Outputs that are killed on their way, what they must be in the end, and how they are gone on with. Real binary, real SIGKILL. */
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import Database from "better-sqlite3";
+import { BINARY } from "../cli/batchpredict.ts";
+import { readParquet } from "../parquet.ts";
+import { IRIS, IRIS_FEATURES, LINEAR } from "../predict/real-setup.ts";
+
+/** Every such row of the input has a cell that is no number. */
+const BAD_EVERY = 397;
+
+export interface CrashCase {
+  name: string;
+  output: string;
+  flags: string[];
+  /** A run over 1,000 rows that is there before: what is replaced, appended to, renewed. */
+  before?: string[];
+}
+
+export const CASES: CrashCase[] = [
+  { name: "Parquet", output: "out.parquet", flags: [] },
+  { name: "CSV", output: "out.csv", flags: [] },
+  { name: "CSV append", output: "out.csv", flags: ["--if-exists", "append"], before: [] },
+  { name: "Arrow", output: "out.arrow", flags: ["--if-exists", "replace"], before: [] },
+  { name: "SQLite new", output: "out.db", flags: [] },
+  { name: "SQLite append", output: "out.db", flags: ["--if-exists", "append"], before: [] },
+  { name: "SQLite replace", output: "out.db", flags: ["--if-exists", "replace"], before: [] },
+  {
+    name: "SQLite upsert",
+    output: "out.db",
+    flags: ["--if-exists", "upsert", "--key", "id"],
+    before: ["--if-exists", "upsert", "--key", "id"],
+  },
+];
+
+/** The iris rows over and over, each with an id of its own, and some bad cells. */
+export function makeInput(file: string, rows: number): void {
+  const lines = fs.readFileSync(IRIS, "utf8").trimEnd().split("\n");
+  const header = lines.shift()!;
+  const text = [header];
+  for (let row = 0; row < rows; row++) {
+    const [, ...cells] = lines[row % lines.length]!.split(",");
+    if (row % BAD_EVERY === BAD_EVERY - 1) cells[0] = `bad ${row}`;
+    text.push([row, ...cells].join(","));
+  }
+  fs.writeFileSync(file, `${text.join("\n")}\n`);
+}
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  /** The run's own word that it is done, however the process ended. */
+  told: { rows: { read: number; predicted: number; rejected: number }; resumed_from_row: number | null } | null;
+}
+
+export interface RunGiven {
+  input?: string;
+  stdin?: Uint8Array;
+  env?: Record<string, string>;
+  args?: string[];
+  /** Kill after so many milliseconds. */
+  killAfterMs?: number;
+  onStart?(child: ReturnType<typeof spawn>): void;
+}
+
+export function run(
+  folder: string,
+  { output, flags }: Pick<CrashCase, "output" | "flags">,
+  given: RunGiven = {},
+): Promise<Ended> {
+  const args = ["run", "-m", LINEAR, "-i", given.input ?? path.join(folder, "in.csv"), "-o", path.join(folder, output)];
+  args.push("--features", IRIS_FEATURES.join(","), "--keep", "id", "--on-error", "reject", "--json", "--state-dir");
+  args.push(path.join(folder, "state"), ...flags, ...(given.args ?? []));
+  const child = spawn(process.execPath, [BINARY, ...args], {
+    env: { ...process.env, NO_COLOR: "1", BATCHPREDICT_COMMIT_ROWS: "2000", ...given.env },
+  });
+  child.stdin.on("error", () => {});
+  child.stdin.end(given.stdin ?? "");
+  const timer = given.killAfterMs === undefined ? null : setTimeout(() => child.kill("SIGKILL"), given.killAfterMs);
+  given.onStart?.(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code, signal) => {
+      if (timer) clearTimeout(timer);
+      resolve({ code, signal, stdout, stderr, told: toldBy(stdout) });
+    });
+  });
+}
+
+function toldBy(stdout: string): Ended["told"] {
+  try {
+    const document = JSON.parse(stdout) as { status: string } & NonNullable<Ended["told"]>;
+    return document.status === "succeeded" ? document : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The output as it is before the run that is killed. */
+export async function prepare(folder: string, { output, before }: CrashCase): Promise<void> {
+  if (before === undefined) return;
+  makeInput(path.join(folder, "before.csv"), 1000);
+  const ended = await run(folder, { output, flags: before }, { input: path.join(folder, "before.csv") });
+  if (ended.code !== 0) throw new Error(ended.stderr);
+  fs.rmSync(path.join(folder, "out.rejects.csv"), { force: true });
+  fs.rmSync(path.join(folder, "before.csv"));
+}
+
+/** Everything a user can read of an output; what differs from run to run (ids, times) is left out. */
+export async function contentOf(folder: string, { output }: CrashCase): Promise<unknown> {
+  const file = path.join(folder, output);
+  const rejects = path.join(folder, "out.rejects.csv");
+  const rejected = fs.existsSync(rejects) ? fs.readFileSync(rejects, "utf8") : null;
+  if (output.endsWith(".db")) return databaseContent(file);
+  if (output.endsWith(".parquet")) return { rows: JSON.stringify(await readParquet(file), bigintText), rejected };
+  const bytes = fs.readFileSync(file);
+  // The footer of an Arrow file holds the run's record.
+  const end = output.endsWith(".arrow") ? bytes.length - 10 - bytes.readInt32LE(bytes.length - 10) : bytes.length;
+  return { bytes: bytes.toString("latin1", 0, end), rejected };
+}
+
+function databaseContent(file: string): unknown {
+  const db = new Database(file, { readonly: true });
+  try {
+    const all = (sql: string): unknown => JSON.stringify(db.prepare(sql).raw().all());
+    return {
+      integrity: db.pragma("integrity_check"),
+      tables: all("SELECT type, name, sql FROM sqlite_schema ORDER BY name"),
+      rows: all("SELECT * FROM predictions ORDER BY rowid"),
+      rejects: all('SELECT "row", line, byte, "column", code, message, raw FROM predictions_rejects ORDER BY rowid'),
+      runs: all("SELECT rows_read, rows_predicted, rows_rejected FROM _batchpredict_runs ORDER BY started_at, run_id"),
+    };
+  } finally {
+    db.close();
+  }
+}
+
+/** Files that no user asked for. */
+export function leftovers(folder: string): string[] {
+  return fs.readdirSync(folder).filter((name) => name.startsWith(".") || /-(journal|wal|shm)$/.test(name));
+}
+
+function bigintText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}` : value;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+/** Hundreds of random SIGKILLs over runs of 200,000 rows, every named failpoint on every output: npm run test:crash. Hours. */
+export default defineConfig({
+  test: {
+    include: ["test/crash/**/*.test.ts"],
+    globalSetup: ["test/build-once.ts"],
+    env: { BATCHPREDICT_CRASH: process.env.BATCHPREDICT_CRASH ?? "500" },
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    pool: "forks",
+    maxWorkers: 1,
+  },
+});
