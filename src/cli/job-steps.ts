@@ -15,7 +15,7 @@ const POLL_MS = 500;
 
 export function runNotFound(id: string): BatchPredictError {
   return new BatchPredictError("BP_RUN_NOT_FOUND", `no run ${id}`, {
-    hints: ["batchpredict runs list shows their ids; --state-dir names another history"],
+    hints: ["batchpredict jobs history JOB shows their ids; --state-dir names another history"],
     exitCode: 2,
   });
 }

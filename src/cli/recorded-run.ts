@@ -196,7 +196,7 @@ function taken(terminal: Terminal, run: RunRow): number {
 function busy(run: RunRow): BatchPredictError {
   return new BatchPredictError("BP_BUSY", `${describe(run)} is going on`, {
     actual: `${run.state} since ${new Date(run.startedMs ?? run.claimedMs ?? run.createdMs).toISOString()}, process ${run.process?.pid ?? "unknown"}`,
-    hints: ["jobs run waits for it with --wait", `batchpredict runs cancel ${run.id} stops it`],
+    hints: ["jobs run waits for it with --wait", "batchpredict scheduler status shows what is going on"],
     exitCode: BUSY_EXIT,
   });
 }

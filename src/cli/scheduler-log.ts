@@ -48,7 +48,9 @@ export class SchedulerLog {
         break;
       }
       case "jobs":
-        this.say(`${news.jobs.length} jobs, ${news.jobs.filter(({ schedule }) => schedule !== null).length} with a schedule`);
+        this.say(
+          `${news.jobs.length} ${news.jobs.length === 1 ? "job" : "jobs"}, ${news.jobs.filter(({ schedule }) => schedule !== null).length} with a schedule`,
+        );
         for (const { message, where } of news.problems) this.warn(`${placeText(where) ?? "a job file"}: ${message}`);
         break;
       case "trouble":
