@@ -39,8 +39,6 @@ export async function chunksFrom(
 export interface Kept {
   /** Bytes of the temporary output. */
   bytes: number;
-  /** Input rows that need not be read again. */
-  rows: number;
   /** Of the input's bytes, 0 to 1; null: unknown. */
   share: number | null;
 }
@@ -59,6 +57,6 @@ export function explainKept(error: WireError, kept: Kept | null): void {
   }
   error.hints = [
     ...(error.hints ?? []),
-    `run the same command again: it goes on behind the first ${kept.rows} rows, which are kept (--fresh starts over)`,
+    "run the same command again: it goes on behind the last rows that were committed (--fresh starts over)",
   ];
 }

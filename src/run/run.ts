@@ -118,7 +118,7 @@ class Run {
     const { totals } = this.#accounting ?? {};
     if (!resumable || !totals) return;
     const all = this.#prepared?.source.description.bytes ?? null;
-    this.#kept = { bytes, rows: totals.read, share: all === null || all === 0 ? null : Math.min(1, totals.bytes / all) };
+    this.#kept = { bytes, share: all === null || all === 0 ? null : Math.min(1, totals.bytes / all) };
   }
 
   async #predictAll(prepared: PreparedRun, sinkOptions: SinkOptions): Promise<SinkResult> {
