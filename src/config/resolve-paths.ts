@@ -16,6 +16,8 @@ const EXTENSIONS: Record<string, SinkFormat> = {
   ".sqlite": "sqlite",
   ".sqlite3": "sqlite",
   ".csv": "csv",
+  ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
   ".arrow": "arrow",
   ".feather": "arrow",
 };
@@ -117,7 +119,10 @@ function formatOf(output: string, layers: Layers): SinkFormat | null {
         ? `the output "${output}" has no extension that says its format`
         : `unknown extension ${extension} of the output "${output}"`,
     expected: Object.keys(EXTENSIONS).join(", "),
-    hints: [...hints, `name the file *.parquet, *.db, *.csv or *.arrow, or say --output-format ${SINK_FORMATS.join(" | ")}`],
+    hints: [
+      ...hints,
+      `name the file *.parquet, *.db, *.csv, *.jsonl or *.arrow, or say --output-format ${SINK_FORMATS.join(" | ")}`,
+    ],
   });
   return null;
 }

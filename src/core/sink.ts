@@ -5,7 +5,7 @@
  */
 import type { Checkpoint, WorkIdentity } from "./checkpoint.ts";
 
-export type SinkFormat = "parquet" | "sqlite" | "csv" | "arrow";
+export type SinkFormat = "parquet" | "sqlite" | "csv" | "jsonl" | "arrow";
 export type IfExists = "fail" | "replace" | "append" | "upsert";
 
 export interface SinkOptions {

@@ -10,6 +10,7 @@ import { rejectsPath } from "./rejects-path.ts";
 const OPENERS: Record<SinkFormat, (options: SinkOptions) => Promise<Sink>> = {
   sqlite: async (options) => (await import("./sqlite/sqlite-sink.ts")).openSqliteSink(options),
   csv: async (options) => (await import("./csv/csv-sink.ts")).openCsvSink(options),
+  jsonl: async (options) => (await import("./jsonl/jsonl-sink.ts")).openJsonlSink(options),
   parquet: async (options) => (await import("./parquet/parquet-sink.ts")).openParquetSink(options),
   arrow: async (options) => (await import("./arrow/arrow-sink.ts")).openArrowSink(options),
 };
@@ -21,6 +22,8 @@ const EXTENSIONS: Record<string, SinkFormat> = {
   ".sqlite": "sqlite",
   ".sqlite3": "sqlite",
   ".csv": "csv",
+  ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
   ".arrow": "arrow",
   ".feather": "arrow",
 };
@@ -30,6 +33,7 @@ const MODES: Record<SinkFormat, readonly IfExists[]> = {
   parquet: ["fail", "replace"],
   sqlite: ["fail", "replace", "append", "upsert"],
   csv: ["fail", "replace", "append"],
+  jsonl: ["fail", "replace"],
   arrow: ["fail", "replace"],
 };
 

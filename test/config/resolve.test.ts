@@ -207,7 +207,7 @@ describe("resolveRun without a job", () => {
       [
         "BP_USAGE 25 problems with the settings of the run",
         "BP_USAGE --input-format: "parqet" is not one of the choices [csv, jsonl, arrow, arrow-stream, parquet] -> did you mean parquet?",
-        "BP_CONFIG unknown extension .parqet of the output "out.parqet" [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .arrow, .feather] -> did you mean .parquet? -> name the file *.parquet, *.db, *.csv or *.arrow, or say --output-format parquet | sqlite | csv | arrow",
+        "BP_CONFIG unknown extension .parqet of the output "out.parqet" [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .jsonl, .ndjson, .arrow, .feather] -> did you mean .parquet? -> name the file *.parquet, *.db, *.csv, *.jsonl or *.arrow, or say --output-format parquet | sqlite | csv | jsonl | arrow",
         "BP_USAGE --delimiter: "ab" is no delimiter [one ASCII character, or tab, comma, semicolon, pipe, space]",
         "BP_USAGE --encoding: "utf9" is an unknown encoding [utf-8, utf-16le, utf-16be, latin1, windows-1252, ...] -> did you mean utf-8?",
         "BP_USAGE --header: "maybe" is neither true nor false [true, false]",
@@ -293,7 +293,7 @@ describe("resolveRun without a job", () => {
     `);
     expect(complaint(() => resolve({ output: "predictions" }))).toMatchInlineSnapshot(`
       [
-        "BP_CONFIG the output "predictions" has no extension that says its format [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .arrow, .feather] -> name the file *.parquet, *.db, *.csv or *.arrow, or say --output-format parquet | sqlite | csv | arrow",
+        "BP_CONFIG the output "predictions" has no extension that says its format [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .jsonl, .ndjson, .arrow, .feather] -> name the file *.parquet, *.db, *.csv, *.jsonl or *.arrow, or say --output-format parquet | sqlite | csv | jsonl | arrow",
       ]
     `);
   });
@@ -475,7 +475,7 @@ whereRows: 0..50
     expect(complaint(() => resolveRun({}, bad, {}, cwd))).toMatchInlineSnapshot(`
       [
         "BP_CONFIG 4 problems with the settings of the run",
-        "BP_CONFIG unknown extension .xls of the output "o.xls" [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .arrow, .feather] -> name the file *.parquet, *.db, *.csv or *.arrow, or say --output-format parquet | sqlite | csv | arrow",
+        "BP_CONFIG unknown extension .xls of the output "o.xls" [.parquet, .pq, .db, .sqlite, .sqlite3, .csv, .jsonl, .ndjson, .arrow, .feather] -> name the file *.parquet, *.db, *.csv, *.jsonl or *.arrow, or say --output-format parquet | sqlite | csv | jsonl | arrow",
         "BP_JOB_FILE input.csv.delimiter: "xx" is no delimiter (jobs/j.yaml:3) [one ASCII character, or tab, comma, semicolon, pipe, space]",
         "BP_JOB_FILE input.csv.encoding: "utf9" is an unknown encoding (jobs/j.yaml:3) [utf-8, utf-16le, utf-16be, latin1, windows-1252, ...] -> did you mean utf-8?",
         "BP_JOB_FILE whereRows: "9..3" holds no row (jobs/j.yaml:5) [A..B, rows from 0, end not included; 0..100 are the first hundred, 100.. all but them]",

@@ -15,7 +15,7 @@ import { readParquet } from "../parquet.ts";
 import { type Cell, FEATURES, FORMATS, firstDifference, KINDS, type Kind, type Row, readOutput } from "./rows.ts";
 
 const INPUTS = ["csv", "csv.gz", "tsv", "arrow", "arrows", "lz4.feather", "zstd.feather", "parquet"];
-const OUTPUTS: Record<SinkFormat, string> = { parquet: "parquet", sqlite: "db", csv: "csv", arrow: "arrow" };
+const OUTPUTS: Record<SinkFormat, string> = { parquet: "parquet", sqlite: "db", csv: "csv", jsonl: "jsonl", arrow: "arrow" };
 const WORKERS = [1, 2, 5];
 const BATCH_SIZES = [1, 7, 1000];
 /** 1 makes every record a chunk of its own. */
@@ -142,7 +142,7 @@ function differences({ model, input, output }: Compared, got: Row[], expected: R
 for (const [at, input] of INPUTS.entries()) {
   describe(`rows.${input} gives the expected rows`, () => {
     for (const [turn, { model, workers, batchSize, chunkBytes }] of settingsFor(input, at).entries()) {
-      const output = (Object.keys(OUTPUTS) as SinkFormat[])[(at + turn) % 4]!;
+      const output = (Object.keys(OUTPUTS) as SinkFormat[])[(at + turn) % 5]!;
       it(`${model.name}: workers ${workers}, batch size ${batchSize}, chunk bytes ${chunkBytes}, to ${output}`, async () => {
         const file = dir.file(`${input}-${turn}.${OUTPUTS[output]}`);
         const limit = chunkBytes === 1 ? ROWS_OF_SINGLES : rows.length;

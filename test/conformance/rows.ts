@@ -7,6 +7,7 @@ import { parse } from "csv-parse/sync";
 import type { SinkFormat } from "../../src/core/sink.ts";
 import { FIXTURES } from "../corpora.ts";
 import { readParquet } from "../parquet.ts";
+import { readJsonLines } from "./sink-readers.ts";
 
 export const FORMATS = path.join(FIXTURES, "formats");
 export const FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
@@ -70,6 +71,8 @@ export function readOutput(file: string, format: SinkFormat): Promise<Row[]> | R
         columns: true,
         cast: (text, { quoting, header }) => (!header && text === "" && !quoting ? null : text),
       });
+    case "jsonl":
+      return readJsonLines(file);
     case "sqlite": {
       const db = new Database(file, { readonly: true });
       try {

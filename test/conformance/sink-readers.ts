@@ -30,12 +30,19 @@ const READERS: Record<SinkFormat, (file: string) => Promise<Row[]> | Row[]> = {
       columns: true,
       cast: (text, { quoting, header }) => (!header && text === "" && !quoting ? null : text),
     }) as Row[],
+  jsonl: (file) => readJsonLines(file),
   arrow: (file) =>
     tableFromIPC(fs.readFileSync(file))
       .toArray()
       .map((row) => row.toJSON() as Row),
   parquet: async (file) => (await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors })) as Row[],
 };
+
+/** Long digits become text before JSON.parse can round them. */
+export function readJsonLines(file: string): Row[] {
+  const lines = fs.readFileSync(file, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line.replace(/(?<=":)-?\d{16,}(?=[,}])/g, '"$&"')) as Row);
+}
 
 export function readTable(file: string, table: string): Row[] {
   const db = new Database(file, { readonly: true });
