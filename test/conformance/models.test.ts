@@ -5,7 +5,7 @@ import type { PlanReport } from "../../src/run/plan-report.ts";
 import { batchpredict, type Workdir, workdir } from "../cli/batchpredict.ts";
 import { foldersOf } from "../corpora.ts";
 import { readParquet } from "../parquet.ts";
-import { bindFlags, modelEnv, readAbout } from "./about.ts";
+import { type About, bindFlags, modelEnv, readAbout } from "./about.ts";
 
 /** The catalogue's tolerance: relative, |y| < 1 counted as 1. Labels and integers are compared exactly. */
 const TOLERANCE = 1e-4;
@@ -14,7 +14,33 @@ let dir: Workdir;
 beforeAll(() => {
   dir = workdir();
 });
-afterAll(() => dir.remove());
+afterAll(() => {
+  console.info(resultTable());
+  dir.remove();
+});
+
+/** What became of each model: "equal" or the code of its refusal. */
+const results: { about: About; result: string }[] = [];
+
+/** The results by the tool that made the model, and by feature. */
+function resultTable(): string {
+  const count = (groupsOf: (about: About) => string[]): string[] => {
+    const groups = new Map<string, Map<string, number>>();
+    for (const { about, result } of results) {
+      for (const group of groupsOf(about)) {
+        const counts = groups.get(group) ?? new Map<string, number>();
+        groups.set(group, counts.set(result, (counts.get(result) ?? 0) + 1));
+      }
+    }
+    const line = ([group, counts]: [string, Map<string, number>]): string =>
+      `  ${group.padEnd(32)} ${[...counts].map(([result, many]) => `${many} ${result}`).join(", ")}`;
+    return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(line);
+  };
+  const exporter = ({ producer }: About): string[] => [producer?.replace(/[ :]*v?\d[\w.+-]*$/, "") || "unnamed tool"];
+  const byExporter = count(exporter);
+  const byFeature = count(({ tags }) => tags ?? []);
+  return `${results.length} models by exporter\n${byExporter.join("\n")}\nand by feature\n${byFeature.join("\n")}`;
+}
 
 describe.concurrent("runnable models give the expected predictions", () => {
   for (const { name, folder } of foldersOf("models")) {
@@ -53,6 +79,7 @@ describe.concurrent("runnable models give the expected predictions", () => {
           );
         }
       }
+      results.push({ about, result: "equal" });
     });
   }
 });
@@ -67,6 +94,7 @@ describe.concurrent("models that cannot follow the rows are refused before anyth
       const finished = await batchpredict(["run", ...data, "-o", output, "--json"], { env: modelEnv(about) });
       expect(finished.stderr).toContain("error BP_MODEL_ROWS");
       expect(finished.code).toBe(2);
+      results.push({ about, result: "refused with BP_MODEL_ROWS" });
     });
   }
 });
