@@ -79,20 +79,41 @@ function keyOf(message: FromWorker): number | "reply" {
 }
 
 export class PredictPool {
-  readonly #setup: WorkerSetup;
   readonly #entry: URL;
+  #setup: WorkerSetup | null;
+  /** Threads that load their libraries while the main thread still decides what they will do. */
+  readonly #warm: WorkerSlot[] = [];
   #slots: WorkerSlot[] = [];
+  #ready: Promise<unknown>[] = [];
 
-  constructor(setup: WorkerSetup) {
+  constructor(setup: WorkerSetup | null = null) {
     this.#setup = setup;
     this.#entry = new URL(import.meta.resolve("#predict-worker"));
   }
 
-  /** Starts workers until there are `count`, each with its session loaded. @throws what the first failing one met */
+  /** Starts threads ahead of their set-up. */
+  warm(count: number): void {
+    while (this.#warm.length < count) this.#warm.push(new WorkerSlot(this.#entry));
+  }
+
+  /** What every worker is told first; before `grow`. */
+  prepare(setup: WorkerSetup): void {
+    this.#setup = setup;
+  }
+
+  /** Has `count` workers, each with its session loaded. @throws what the first failing one met */
   async grow(count: number): Promise<void> {
-    const fresh = Array.from({ length: count - this.#slots.length }, () => new WorkerSlot(this.#entry));
-    this.#slots.push(...fresh);
-    await Promise.all(fresh.map((slot) => slot.ask({ kind: "setup", setup: this.#setup })));
+    const setup = this.#setup;
+    if (!setup) throw new BatchPredictError("BP_INTERNAL", "workers were asked for before their set-up");
+    while (this.#slots.length < count) {
+      const slot = this.#warm.shift() ?? new WorkerSlot(this.#entry);
+      this.#slots.push(slot);
+      const ready = slot.ask({ kind: "setup", setup });
+      // Whoever grows the pool hears of it; growing ahead of time must not count as an unhandled rejection.
+      ready.catch(() => {});
+      this.#ready.push(ready);
+    }
+    await Promise.all(this.#ready.slice(0, count));
   }
 
   /** @param outputs those that will be written: what becomes of the others is nobody's business */
@@ -131,9 +152,11 @@ export class PredictPool {
 
   /** Cooperative: each worker ends after the chunk it is at. Resolves when all threads are gone. */
   async stop(): Promise<void> {
-    for (const slot of this.#slots) slot.tell({ kind: "stop" });
-    await Promise.all(this.#slots.map((slot) => slot.exited));
+    const all = [...this.#slots, ...this.#warm.splice(0)];
+    for (const slot of all) slot.tell({ kind: "stop" });
+    await Promise.all(all.map((slot) => slot.exited));
     this.#slots = [];
+    this.#ready = [];
   }
 }
 

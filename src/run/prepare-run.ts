@@ -41,20 +41,34 @@ export interface PreparedRun {
   close(): Promise<void>;
 }
 
-/** @throws any error before the first row: BP_MODEL_*, BP_INPUT_*, BP_SOURCE_*, BP_BINDING, BP_INTERRUPTED */
-export async function prepareRun(resolved: ResolvedRun, host: Host, signal: AbortSignal): Promise<PreparedRun> {
+/**
+ * @param workersAtOnce a run follows: the other workers load while the first one probes
+ * @throws any error before the first row: BP_MODEL_*, BP_INPUT_*, BP_SOURCE_*, BP_BINDING, BP_INTERRUPTED
+ */
+export async function prepareRun(
+  resolved: ResolvedRun,
+  host: Host,
+  signal: AbortSignal,
+  workersAtOnce = false,
+): Promise<PreparedRun> {
   const { settings } = resolved;
-  const { signature } = await loadSignature(settings.model);
-  checkHash(signature, settings.modelSha256);
-  throwIfStopped(signal);
+  const pool = new PredictPool();
+  // A worker's libraries take longer to load than a plan takes to make: both at once.
+  pool.warm(1);
   const options = { csv: settings.csv, preview: false, ...(settings.inputFormat ? { format: settings.inputFormat } : {}) };
-  const source = await openSource(settings.inputs, options, () => stoppable(host.stdin() as Readable, signal));
-  let pool: PredictPool | null = null;
+  let source: Source | null = null;
+  let iterator: AsyncIterator<Chunk> | null = null;
   const close = async (): Promise<void> => {
-    await pool?.stop();
-    await source.close();
+    await pool.stop();
+    // A plan looks at the first chunk only: the file behind the others is open until the iterator is told.
+    await iterator?.return?.();
+    await source?.close();
   };
   try {
+    const { signature } = await loadSignature(settings.model);
+    checkHash(signature, settings.modelSha256);
+    throwIfStopped(signal);
+    source = await openSource(settings.inputs, options, () => stoppable(host.stdin() as Readable, signal));
     throwIfStopped(signal);
     const { description } = source;
     const kernel = host.env.BATCHPREDICT_KERNEL !== "off";
@@ -72,7 +86,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
       cores: host.cores,
     };
     const sizing = sizeRun(settings, resolved.origins, facts);
-    pool = new PredictPool({
+    pool.prepare({
       modelPath: settings.model,
       modelSha256: signature.sha256,
       threads: sizing.threads,
@@ -81,11 +95,13 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
       ...(transform ? { transform: { file: transform.file, columns: transform.columns } } : {}),
       kernel,
     });
-    await pool.grow(1);
+    const first = pool.grow(1);
+    if (workersAtOnce) pool.grow(sizing.workers).catch(() => {});
+    await first;
     throwIfStopped(signal);
-    const iterator = transform?.iterator ?? source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
-    const first = transform?.firstChunk ?? (await iterator.next());
-    const probe = await pool.probe(first.done ? null : first.value, binding.fixedBatch, wanted);
+    iterator = transform?.iterator ?? source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
+    const firstChunk = transform?.firstChunk ?? (await iterator.next());
+    const probe = await pool.probe(firstChunk.done ? null : firstChunk.value, binding.fixedBatch, wanted);
     throwIfStopped(signal);
     if (probe.dependence === "neighbours") {
       binding.notices.push(
@@ -94,7 +110,7 @@ export async function prepareRun(resolved: ResolvedRun, host: Host, signal: Abor
     }
     const keptNames = binding.plan.keep.map((column) => column.name);
     const outputs = planOutputs(signature, probe.outputs, keptNames, settings, settings.outputFormat === "sqlite");
-    const chunks = fromFirst(first, iterator, isTextFormat(description.format), settings.shard);
+    const chunks = fromFirst(firstChunk, iterator, isTextFormat(description.format), settings.shard);
     return {
       resolved,
       signature,

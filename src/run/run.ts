@@ -91,7 +91,7 @@ class Run {
       ...(rejects === null ? [] : [{ flag: "--rejects", path: rejects }]),
     ]);
     await checkOutput(sinkOptions);
-    const prepared = await prepareRun(this.#resolved, this.#host, this.#options.signal);
+    const prepared = await prepareRun(this.#resolved, this.#host, this.#options.signal, !this.#options.dryRun);
     this.#prepared = prepared;
     try {
       for (const message of prepared.binding.notices) this.#options.onEvent({ type: "notice", message });

@@ -72,7 +72,7 @@ describe("run", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it("stopped on its way ends as cancelled, and leaves nothing behind", async () => {
+  it("stopped on its way ends as cancelled, with nothing under the final name, and can be gone on with", async () => {
     const controller = new AbortController();
     const handle = run(iris({ chunkBytes: 200, batchSize: 1, workers: 1, signal: controller.signal }));
     const events: RunEvent[] = [];
@@ -84,7 +84,9 @@ describe("run", () => {
     expect(last).toMatchObject({ type: "finished", summary: { status: "cancelled", output: null } });
     expect((await failure(handle)).code).toBe("BP_INTERRUPTED");
     expect(existsSync(path.join(folder, "out.parquet"))).toBe(false);
-    expect(readdirSync(folder)).toEqual([]);
+    const again = await run(iris({ chunkBytes: 200, batchSize: 1, workers: 1 }));
+    expect(again.rows).toEqual({ read: 1000, predicted: 1000, rejected: 0 });
+    expect(readdirSync(folder)).toEqual(["out.parquet"]);
   });
 });
 
