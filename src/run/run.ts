@@ -7,7 +7,7 @@ import type { ResolvedRun } from "../core/settings.ts";
 import type { RunRecord, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
 import { checkOutput } from "../sinks/registry.ts";
 import { rejectsPath } from "../sinks/rejects.ts";
-import { type SinkHandle, startSinkThread } from "../sinks/sink-thread.ts";
+import { type SinkHandle, type WarmSink, warmSinkThread } from "../sinks/sink-thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
 import { type Executed, execute } from "./executor.ts";
@@ -91,12 +91,22 @@ class Run {
       ...(rejects === null ? [] : [{ flag: "--rejects", path: rejects }]),
     ]);
     await checkOutput(sinkOptions);
-    const prepared = await prepareRun(this.#resolved, this.#host, this.#options.signal, !this.#options.dryRun);
+    const warm = this.#options.dryRun ? null : warmSinkThread(settings.outputFormat);
+    try {
+      return await this.#checked(sinkOptions, warm);
+    } finally {
+      await warm?.dismiss();
+    }
+  }
+
+  /** @param warm null: prepare everything, write nothing */
+  async #checked(sinkOptions: SinkOptions, warm: WarmSink | null): Promise<RunSummary> {
+    const prepared = await prepareRun(this.#resolved, this.#host, this.#options.signal, warm !== null);
     this.#prepared = prepared;
     try {
       for (const message of prepared.binding.notices) this.#options.onEvent({ type: "notice", message });
-      if (this.#options.dryRun) return this.#summary("succeeded", null);
-      const result = await this.#predictAll(prepared, sinkOptions);
+      if (warm === null) return this.#summary("succeeded", null);
+      const result = await this.#predictAll(prepared, sinkOptions, warm);
       return this.#summary("succeeded", result);
     } catch (error) {
       await this.#leave(error);
@@ -121,7 +131,7 @@ class Run {
     this.#kept = { bytes, share: all === null || all === 0 ? null : Math.min(1, totals.bytes / all) };
   }
 
-  async #predictAll(prepared: PreparedRun, sinkOptions: SinkOptions): Promise<SinkResult> {
+  async #predictAll(prepared: PreparedRun, sinkOptions: SinkOptions, warm: WarmSink): Promise<SinkResult> {
     const { settings } = this.#resolved;
     const { sizing, pool, source, binding, outputs } = prepared;
     const { signal } = this.#options;
@@ -129,7 +139,7 @@ class Run {
     pool.begin({ outputs, batchSize: sizing.batchSize, fixedBatch: binding.fixedBatch });
     throwIfStopped(signal);
     const work = { fingerprint: await fingerprintOf(prepared), fresh: settings.fresh, startedAt: this.#startedAt };
-    const sink = await startSinkThread({ ...sinkOptions, work });
+    const sink = await warm.open({ ...sinkOptions, work });
     this.#sink = sink;
     this.#executing = true;
     const accounting = new Accounting(settings, source.description);

@@ -7,12 +7,12 @@ import { checkNotBusy, hasDecidedRun } from "./claim.ts";
 import { rejectsPath } from "./rejects-path.ts";
 
 /** Each loads its library only when it is asked for. */
-const OPENERS: Record<SinkFormat, (options: SinkOptions) => Promise<Sink>> = {
-  sqlite: async (options) => (await import("./sqlite/sqlite-sink.ts")).openSqliteSink(options),
-  csv: async (options) => (await import("./csv/csv-sink.ts")).openCsvSink(options),
-  jsonl: async (options) => (await import("./jsonl/jsonl-sink.ts")).openJsonlSink(options),
-  parquet: async (options) => (await import("./parquet/parquet-sink.ts")).openParquetSink(options),
-  arrow: async (options) => (await import("./arrow/arrow-sink.ts")).openArrowSink(options),
+const OPENERS: Record<SinkFormat, () => Promise<(options: SinkOptions) => Sink | Promise<Sink>>> = {
+  sqlite: async () => (await import("./sqlite/sqlite-sink.ts")).openSqliteSink,
+  csv: async () => (await import("./csv/csv-sink.ts")).openCsvSink,
+  jsonl: async () => (await import("./jsonl/jsonl-sink.ts")).openJsonlSink,
+  parquet: async () => (await import("./parquet/parquet-sink.ts")).openParquetSink,
+  arrow: async () => (await import("./arrow/arrow-sink.ts")).openArrowSink,
 };
 
 const EXTENSIONS: Record<string, SinkFormat> = {
@@ -44,7 +44,13 @@ export function sinkFormatOf(file: string): SinkFormat | null {
 
 /** Missing folders of the output are made by the sink's `open` and, when empty, taken away again by `abort`. */
 export async function openSink(options: SinkOptions): Promise<Sink> {
-  return new SinkWithFolder(await OPENERS[options.format](options), options);
+  const open = await OPENERS[options.format]();
+  return new SinkWithFolder(await open(options), options);
+}
+
+/** Loads what a format needs, ahead of `openSink`. */
+export async function preloadSink(format: SinkFormat): Promise<void> {
+  await OPENERS[format]();
 }
 
 /**

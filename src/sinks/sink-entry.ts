@@ -3,8 +3,8 @@ import fs from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { toWire } from "../core/errors.ts";
 import type { RunRecord, Sink, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
-import { openSink } from "./registry.ts";
-import type { SinkAnswer, SinkReply, SinkRequest } from "./sink-protocol.ts";
+import { openSink, preloadSink } from "./registry.ts";
+import type { SinkAnswer, SinkReply, SinkRequest, SinkThreadData } from "./sink-protocol.ts";
 
 const port = parentPort!;
 /** Owners on other machines are known to live by the age of their journal alone (see process-owner.ts). */
@@ -70,27 +70,40 @@ function obey(sink: Sink): void {
         sink.abort();
         answer(() => null);
         port.close();
+        return;
+      default:
     }
   });
 }
 
-try {
-  const sink = await openSink(workerData as SinkOptions);
-  let found: SinkOpened | null = null;
-  const opened = answer(() => {
-    try {
-      found = sink.open();
-    } catch (error) {
-      sink.abort();
+async function open(options: SinkOptions): Promise<void> {
+  try {
+    const sink = await openSink(options);
+    let found: SinkOpened | null = null;
+    const opened = answer(() => {
+      try {
+        found = sink.open();
+      } catch (error) {
+        sink.abort();
+        throw error;
+      }
+      keepTouching(found.journal);
+      return found;
+    });
+    // Nothing is left to do for a run that was published already, or whose output could not be opened.
+    if (opened && (found as SinkOpened | null)?.done === null) obey(sink);
+    else port.close();
+  } catch (error) {
+    answer(() => {
       throw error;
-    }
-    keepTouching(found.journal);
-    return found;
-  });
-  // Nothing is left to do for a run that was published already.
-  if (opened && (found as SinkOpened | null)?.done === null) obey(sink);
-} catch (error) {
-  answer(() => {
-    throw error;
-  });
+    });
+    port.close();
+  }
 }
+
+port.once("message", (request: SinkRequest) => {
+  if (request.kind === "open") void open(request.options);
+  else port.close();
+});
+// What fails to load fails again, with its words, when it is opened.
+await preloadSink((workerData as SinkThreadData).format).catch(() => {});

@@ -5,8 +5,8 @@
 import fs from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
-import type { RunRecord, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
-import type { SinkAnswer, SinkReply, SinkRequest, Suspended } from "./sink-protocol.ts";
+import type { RunRecord, SinkBatch, SinkFormat, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
+import type { SinkAnswer, SinkReply, SinkRequest, SinkThreadData, Suspended } from "./sink-protocol.ts";
 
 export interface SinkHandle {
   /** What was found when the output was opened. With `opened.done` the thread has ended and nothing may be asked any more. */
@@ -30,16 +30,21 @@ export interface SinkHandle {
   close(): Promise<void>;
 }
 
+/** A thread that loads its library while the run is still planned. */
+export interface WarmSink {
+  /** Once. @throws what the sink's `open` throws; nothing is left behind then */
+  open(options: SinkOptions): Promise<SinkHandle>;
+  /** Ends the thread when it was never opened. */
+  dismiss(): Promise<void>;
+}
+
+export function warmSinkThread(format: SinkFormat): WarmSink {
+  return new SinkThread(format);
+}
+
 /** @throws what the sink's `open` throws; nothing is left behind then */
-export async function startSinkThread(options: SinkOptions): Promise<SinkHandle> {
-  const thread = new SinkThread(options);
-  try {
-    await thread.open();
-  } catch (error) {
-    await thread.ended;
-    throw error;
-  }
-  return thread;
+export function startSinkThread(options: SinkOptions): Promise<SinkHandle> {
+  return warmSinkThread(options.format).open(options);
 }
 
 interface Waiting {
@@ -47,7 +52,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-class SinkThread implements SinkHandle {
+class SinkThread implements SinkHandle, WarmSink {
   opened!: SinkOpened;
   readonly ended: Promise<void>;
   private readonly worker: Worker;
@@ -56,15 +61,15 @@ class SinkThread implements SinkHandle {
   private failure: unknown = null;
   private gone = false;
   private over = false;
-  private readonly opening: Promise<SinkReply>;
+  private options: SinkOptions | null = null;
 
-  constructor(options: SinkOptions) {
+  constructor(format: SinkFormat) {
+    const workerData: SinkThreadData = { format };
     this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), {
-      workerData: options,
+      workerData,
       // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
       execArgv: [],
     });
-    this.opening = this.answer();
     this.ended = new Promise((resolve) => {
       this.worker.once("exit", () => {
         this.gone = true;
@@ -75,16 +80,30 @@ class SinkThread implements SinkHandle {
     this.worker.on("message", (answer: SinkAnswer) => this.settle(answer));
     for (const event of ["error", "messageerror"]) {
       this.worker.on(event, (error: unknown) => {
-        this.failure ??= threadError(error, options);
+        this.failure ??= threadError(error, this.options);
         this.failAll(this.failure);
       });
     }
   }
 
-  async open(): Promise<void> {
-    this.opened = (await this.opening) as SinkOpened;
-    if (this.opened.done === null) return;
-    this.over = true;
+  async open(options: SinkOptions): Promise<SinkHandle> {
+    this.options = options;
+    try {
+      this.opened = (await this.ask({ kind: "open", options })) as SinkOpened;
+    } catch (error) {
+      await this.ended;
+      throw error;
+    }
+    if (this.opened.done !== null) {
+      this.over = true;
+      await this.ended;
+    }
+    return this;
+  }
+
+  async dismiss(): Promise<void> {
+    if (this.options !== null) return;
+    this.worker.postMessage({ kind: "dismiss" } satisfies SinkRequest);
     await this.ended;
   }
 
@@ -160,9 +179,9 @@ class SinkThread implements SinkHandle {
   }
 }
 
-function threadError(error: unknown, options: SinkOptions): BatchPredictError {
+function threadError(error: unknown, options: SinkOptions | null): BatchPredictError {
   const { message, code, stack: _stack, ...details } = toWire(error);
-  const where = details.where ?? { file: options.path };
+  const where = details.where ?? (options ? { file: options.path } : {});
   if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY") {
     return new BatchPredictError("BP_OUTPUT_WRITE", "the thread that writes the output ran out of memory", {
       where,
