@@ -7,8 +7,8 @@ import { distance } from "fastest-levenshtein";
 export function suggest(wanted: string, names: readonly string[]): string[] {
   const fold = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   const target = fold(wanted);
-  // One edit turns any letter into any other: short names must be the same but for case and punctuation.
-  const limit = Math.floor(target.length / 3);
+  // One edit turns any letter into any other: a single one must be the same but for case.
+  const limit = target.length < 2 ? 0 : Math.max(1, Math.floor(target.length / 3));
   return names
     .map((name) => ({ name, far: distance(target, fold(name)) }))
     .filter(({ far }) => far <= limit)

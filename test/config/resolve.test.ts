@@ -61,6 +61,7 @@ describe("resolveRun without a job", () => {
       shard: null,
       fresh: false,
       stateDir: path.join(CWD, ".batchpredict"),
+      transform: null,
     });
     expect(origins).toMatchObject({
       model: "flag --model",

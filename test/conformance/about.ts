@@ -1,4 +1,5 @@
 /** What the catalogue says of a model, and the flags that follow from it. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { joinList } from "../../src/config/split-list.ts";
 import { localeFolder, readJson } from "../corpora.ts";
@@ -32,4 +33,12 @@ export function bindFlags(about: About): string[] {
 export function modelEnv(about: About): Record<string, string> {
   const locale = localeFolder();
   return about.needs_locale && locale !== null ? { LOCPATH: locale } : {};
+}
+
+/** Text models load only where the en_US.UTF-8 locale is: beside the larger collection, or on the machine. */
+export function isLoadable(about: About): boolean {
+  if (!about.needs_locale || localeFolder() !== null) return true;
+  if (["en_US.utf8", "en_US.UTF-8"].some((name) => existsSync(path.join("/usr/lib/locale", name)))) return true;
+  console.warn(`SKIPPED: ${about.name}: the locale ${about.needs_locale} is not on this machine`);
+  return false;
 }

@@ -7,7 +7,7 @@ import { resolveRun } from "../../src/config/resolve.ts";
 import { initJob } from "../../src/init/init-job.ts";
 import { runResolved } from "../../src/run/run.ts";
 import { type Workdir, workdir } from "../cli/batchpredict.ts";
-import { type About, modelEnv, readAbout } from "../conformance/about.ts";
+import { type About, isLoadable, modelEnv, readAbout } from "../conformance/about.ts";
 import { flat, valuesDiffer } from "../conformance/compare.ts";
 import { foldersOf } from "../corpora.ts";
 import { readParquet } from "../parquet.ts";
@@ -16,7 +16,7 @@ const MIN_SHARE = 0.8;
 const signal = new AbortController().signal;
 const models = foldersOf("models")
   .map(({ name, folder }) => ({ name, folder, about: readAbout(folder) }))
-  .filter(({ about }) => about.runnable);
+  .filter(({ about }) => about.runnable && isLoadable(about));
 const worked = new Map<string, string>();
 
 let dir: Workdir;
