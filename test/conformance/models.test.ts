@@ -84,20 +84,25 @@ describe.concurrent("runnable models give the expected predictions", () => {
   }
 });
 
-describe.concurrent("models that cannot follow the rows are refused before anything is written", () => {
-  for (const { name, folder } of foldersOf("models")) {
-    const about = readAbout(folder);
-    if (about.runnable || !isLoadable(about) || about.why_not?.includes("depend on the rows around")) continue;
-    it(name, async () => {
-      const output = dir.file(`${name}.parquet`);
-      const data = ["-m", path.join(folder, "model.onnx"), "-i", path.join(folder, "input.csv"), ...bindFlags(about)];
-      const finished = await batchpredict(["run", ...data, "-o", output, "--json"], { env: modelEnv(about) });
-      expect(finished.stderr).toContain("error BP_MODEL_ROWS");
-      expect(finished.code).toBe(2);
-      results.push({ about, result: "refused with BP_MODEL_ROWS" });
-    });
-  }
-});
+const unaligned = foldersOf("models")
+  .map(({ name, folder }) => ({ name, folder, about: readAbout(folder) }))
+  .filter(({ about }) => !about.runnable && isLoadable(about) && !about.why_not?.includes("depend on the rows around"));
+
+describe.concurrent.runIf(unaligned.length > 0)(
+  "models that cannot follow the rows are refused before anything is written",
+  () => {
+    for (const { name, folder, about } of unaligned) {
+      it(name, async () => {
+        const output = dir.file(`${name}.parquet`);
+        const data = ["-m", path.join(folder, "model.onnx"), "-i", path.join(folder, "input.csv"), ...bindFlags(about)];
+        const finished = await batchpredict(["run", ...data, "-o", output, "--json"], { env: modelEnv(about) });
+        expect(finished.stderr).toContain("error BP_MODEL_ROWS");
+        expect(finished.code).toBe(2);
+        results.push({ about, result: "refused with BP_MODEL_ROWS" });
+      });
+    }
+  },
+);
 
 function flat(value: unknown): unknown[] {
   return Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as unknown[]).flatMap(flat) : [value];
