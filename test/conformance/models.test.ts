@@ -88,8 +88,9 @@ const unaligned = foldersOf("models")
   .map(({ name, folder }) => ({ name, folder, about: readAbout(folder) }))
   .filter(({ about }) => !about.runnable && isLoadable(about) && !about.why_not?.includes("depend on the rows around"));
 
-describe.concurrent.runIf(unaligned.length > 0)(
+describe.runIf(unaligned.length > 0)(
   "models that cannot follow the rows are refused before anything is written",
+  { concurrent: true },
   () => {
     for (const { name, folder, about } of unaligned) {
       it(name, async () => {
