@@ -1,26 +1,13 @@
 /** Model, input and output: what a run cannot do without, where relative paths belong, and what kind of file the output is. */
 import path from "node:path";
 import type { RunSettings } from "../core/settings.ts";
-import type { SinkFormat } from "../core/sink.ts";
+import { SINK_EXTENSIONS, type SinkFormat } from "../core/sink.ts";
 import { suggest } from "../core/suggest.ts";
 import { SINK_FORMATS, SOURCE_FORMATS } from "./enumerations.ts";
 import type { Layers } from "./layers.ts";
 import type { JobFile } from "./read-job.ts";
 import { ENVIRONMENT, type RunFlags } from "./run-flags.ts";
 import * as read from "./setting-parsers.ts";
-
-const EXTENSIONS: Record<string, SinkFormat> = {
-  ".parquet": "parquet",
-  ".pq": "parquet",
-  ".db": "sqlite",
-  ".sqlite": "sqlite",
-  ".sqlite3": "sqlite",
-  ".csv": "csv",
-  ".jsonl": "jsonl",
-  ".ndjson": "jsonl",
-  ".arrow": "arrow",
-  ".feather": "arrow",
-};
 
 type Paths = Pick<
   RunSettings,
@@ -105,10 +92,10 @@ function resolveInput(input: string, base: string): string {
 
 function formatOf(output: string, layers: Layers): SinkFormat | null {
   const extension = path.extname(output).toLowerCase();
-  const format = EXTENSIONS[extension];
+  const format = SINK_EXTENSIONS[extension];
   layers.origins.outputFormat = `the extension ${extension}`;
   if (format) return format;
-  const near = suggest(extension, Object.keys(EXTENSIONS));
+  const near = suggest(extension, Object.keys(SINK_EXTENSIONS));
   const hints = near.length > 0 ? [`did you mean ${near.join(" or ")}?`] : [];
   if (extension === ".gz") hints.push("outputs are not compressed from outside; Parquet is compressed inside");
   if (output === "-") hints.push("predictions go to a file");
@@ -118,7 +105,7 @@ function formatOf(output: string, layers: Layers): SinkFormat | null {
       extension === ""
         ? `the output "${output}" has no extension that says its format`
         : `unknown extension ${extension} of the output "${output}"`,
-    expected: Object.keys(EXTENSIONS).join(", "),
+    expected: Object.keys(SINK_EXTENSIONS).join(", "),
     hints: [
       ...hints,
       `name the file *.parquet, *.db, *.csv, *.jsonl or *.arrow, or say --output-format ${SINK_FORMATS.join(" | ")}`,

@@ -6,6 +6,20 @@
 import type { Checkpoint, WorkIdentity } from "./checkpoint.ts";
 
 export type SinkFormat = "parquet" | "sqlite" | "csv" | "jsonl" | "arrow";
+/** What the ending of an output file says, in lower case. */
+export const SINK_EXTENSIONS: Readonly<Record<string, SinkFormat>> = {
+  ".parquet": "parquet",
+  ".pq": "parquet",
+  ".db": "sqlite",
+  ".sqlite": "sqlite",
+  ".sqlite3": "sqlite",
+  ".csv": "csv",
+  ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
+  ".arrow": "arrow",
+  ".feather": "arrow",
+};
+
 export type IfExists = "fail" | "replace" | "append" | "upsert";
 
 export interface SinkOptions {

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { BatchPredictError, isErrno } from "../core/errors.ts";
-import type { IfExists, Sink, SinkFormat, SinkOptions } from "../core/sink.ts";
+import { type IfExists, SINK_EXTENSIONS, type Sink, type SinkFormat, type SinkOptions } from "../core/sink.ts";
 import { checkNotBusy, hasDecidedRun } from "./claim.ts";
 import { rejectsPath } from "./rejects-path.ts";
 
@@ -13,19 +13,6 @@ const OPENERS: Record<SinkFormat, () => Promise<(options: SinkOptions) => Sink |
   jsonl: async () => (await import("./jsonl/jsonl-sink.ts")).openJsonlSink,
   parquet: async () => (await import("./parquet/parquet-sink.ts")).openParquetSink,
   arrow: async () => (await import("./arrow/arrow-sink.ts")).openArrowSink,
-};
-
-const EXTENSIONS: Record<string, SinkFormat> = {
-  ".parquet": "parquet",
-  ".pq": "parquet",
-  ".db": "sqlite",
-  ".sqlite": "sqlite",
-  ".sqlite3": "sqlite",
-  ".csv": "csv",
-  ".jsonl": "jsonl",
-  ".ndjson": "jsonl",
-  ".arrow": "arrow",
-  ".feather": "arrow",
 };
 
 /** What each format can do with an output that is there already. */
@@ -39,7 +26,7 @@ const MODES: Record<SinkFormat, readonly IfExists[]> = {
 
 /** By the file's extension, upper or lower case; null when it says nothing. */
 export function sinkFormatOf(file: string): SinkFormat | null {
-  return EXTENSIONS[path.extname(file).toLowerCase()] ?? null;
+  return SINK_EXTENSIONS[path.extname(file).toLowerCase()] ?? null;
 }
 
 /** Missing folders of the output are made by the sink's `open` and, when empty, taken away again by `abort`. */
