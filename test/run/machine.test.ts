@@ -44,10 +44,10 @@ describe("auto", () => {
     const chunkBytes = (bytes: number | null, cores: number): number =>
       sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes }, cores })).chunkBytes;
     for (const bytes of [null, 10_000, 5 * MB, 1000 * MB]) expect(chunkBytes(bytes, 1)).toBe(chunkBytes(bytes, 64));
-    expect(chunkBytes(1000 * MB, 8)).toBe(4 * MB);
+    expect(chunkBytes(1000 * MB, 8)).toBe(MB);
     expect(chunkBytes(8 * MB, 8)).toBe(MB / 2);
     expect(chunkBytes(10_000, 8)).toBe(64 * 1024);
-    expect(chunkBytes(null, 8)).toBe(4 * MB);
+    expect(chunkBytes(null, 8)).toBe(MB);
   });
 
   it("gives each shard several chunks, so that shards are about even", () => {
