@@ -1,8 +1,8 @@
-// Opens a sink of the built package, writes batches of 500 rows, says so and waits to be killed. argv: JSON of SinkOptions, number
+// Bundled before it runs (test/child-script.ts). Opens a sink, writes batches of 500 rows, says so and waits to be killed. argv: JSON of SinkOptions, number
 // of batches (20). An error is printed in its wire form on stderr after abort, and the exit code is 3.
 import { Float32, Int64, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Field, Struct } from "apache-arrow";
-import { toWire } from "../../dist/core/errors.js";
-import { openSink } from "../../dist/sinks/registry.js";
+import { toWire } from "../../src/core/errors.ts";
+import { openSink } from "../../src/sinks/registry.ts";
 
 const options = JSON.parse(process.argv[2]);
 const sink = await openSink(options);

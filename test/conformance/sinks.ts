@@ -7,10 +7,11 @@ import { describe, expect, it } from "vitest";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import type { SinkFormat, SinkOptions } from "../../src/core/sink.ts";
 import { checkOutput, openSink } from "../../src/sinks/registry.ts";
+import { childScript } from "../child-script.ts";
 import { batchOf, type Column, inFolder, optionsFor, recordOf, rejectOf } from "./sink-batches.ts";
 import { type Kind, readBack, readTable } from "./sink-readers.ts";
 
-const CHILD = path.resolve(import.meta.dirname, "sink-child.mjs");
+const CHILD = childScript("sink-child", `import ${JSON.stringify(path.resolve(import.meta.dirname, "sink-child.mjs"))};`);
 const KINDS: Record<string, Kind> = { id: "int64", row: "int64", score: "float32", ok: "bool", name: "utf8" };
 
 function simple(from: number, rows: number): Column[] {

@@ -115,10 +115,27 @@ describe("what is packed", () => {
 
   it("holds everything that a run needs", () => {
     const targets = Object.values(pkg.imports).map((target) => path.posix.normalize(target));
-    const sources = filesOf("src")
+    const declarations = filesOf("src")
       .filter((file) => file.endsWith(".ts") && !file.startsWith("src/kernels/"))
-      .map((file) => file.replace(/^src/, "dist").replace(/\.ts$/, ".js"));
-    expect([...targets, ...sources, ...filesOf("jobs"), ...filesOf("fixtures")].filter((file) => !names.has(file))).toEqual([]);
+      .map((file) => file.replace(/^src/, "dist").replace(/\.ts$/, ".d.ts"));
+    const parts = [...names]
+      .filter((file) => file.startsWith("dist/") && file.endsWith(".js"))
+      .flatMap((file) =>
+        [...read(file).matchAll(/\b(?:from|import\() ?"(\.[^"]+\.js)"/g)].map(([, to]) =>
+          path.posix.join(path.posix.dirname(file), to!),
+        ),
+      );
+    expect(parts.length).toBeGreaterThan(50);
+    const needed = [...targets, ...parts, ...declarations, ...filesOf("jobs"), ...filesOf("fixtures")];
+    expect(needed.filter((file) => !names.has(file))).toEqual([]);
+  });
+
+  it("carries the licences of the packages whose code it carries", () => {
+    const notices = read("dist/THIRD-PARTY-NOTICES.txt");
+    expect(
+      ["apache-arrow", "csv-parse", "commander", "zod", "fast-glob"].filter((name) => notices.includes(`\n${name} `)),
+    ).toEqual(["apache-arrow", "csv-parse", "commander", "zod"]);
+    expect(notices).toContain("Apache Software Foundation");
   });
 
   it("holds nothing else", () => {

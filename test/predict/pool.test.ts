@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import { PredictPool } from "../../src/predict/pool.ts";
 import type { WorkerSetup } from "../../src/predict/protocol.ts";
+import { childScript } from "../child-script.ts";
 import { ROOT } from "../corpora.ts";
 import { IRIS, IRIS_FEATURES, LINEAR, type RealSetup, realSetup } from "./real-setup.ts";
 
@@ -118,13 +119,16 @@ describe("the pool", () => {
   });
 });
 
+/** What the package itself does not give out. */
+const POOL = `export { PredictPool } from ${JSON.stringify(path.join(ROOT, "src/predict/pool.ts"))};`;
+
 it("works from a process whose own flags would keep a thread from starting", async () => {
   const real = await realSetup(LINEAR, IRIS, features);
   const script = path.join(folder, "setup.json");
   writeFileSync(script, JSON.stringify(real.setup));
   const program = `
     import { readFileSync } from "node:fs";
-    import { PredictPool } from ${JSON.stringify(path.join(ROOT, "dist/predict/pool.js"))};
+    import { PredictPool } from ${JSON.stringify(childScript("pool", POOL))};
     const pool = new PredictPool(JSON.parse(readFileSync(${JSON.stringify(script)}, "utf8")));
     await pool.grow(1);
     await pool.stop();

@@ -22,9 +22,13 @@ import { BatchPredictError, type WireError } from "../../src/core/errors.ts";
 import type { Sink, SinkOptions } from "../../src/core/sink.ts";
 import { checkSqliteOutput } from "../../src/sinks/sqlite/check-table.ts";
 import { openSqliteSink } from "../../src/sinks/sqlite/sqlite-sink.ts";
+import { childScript } from "../child-script.ts";
 import { batchOf, type Column, makeFolder, optionsFor, recordOf, rejectOf } from "../conformance/sink-batches.ts";
 
-const CHILD = path.resolve(import.meta.dirname, "../conformance/sink-child.mjs");
+const CHILD = childScript(
+  "sink-child",
+  `import ${JSON.stringify(path.resolve(import.meta.dirname, "../conformance/sink-child.mjs"))};`,
+);
 
 let folder: string;
 let file: string;

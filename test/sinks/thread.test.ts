@@ -6,6 +6,7 @@ import { Float32, Int64 } from "apache-arrow";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import { startSinkThread } from "../../src/sinks/sink-thread.ts";
+import { childScript } from "../child-script.ts";
 import { batchOf, type Column, makeFolder, optionsFor, recordOf } from "../conformance/sink-batches.ts";
 import { readTable } from "../conformance/sink-readers.ts";
 
@@ -85,9 +86,11 @@ describe("a sink on its own thread", () => {
     await handle.abort();
   });
 
+  const SINK_THREAD = `export { startSinkThread } from ${JSON.stringify(path.resolve("src/sinks/sink-thread.ts"))};`;
+
   it("lets the process end after abort and after a failed start, whatever flags it runs under", () => {
     const script = `
-      import { startSinkThread } from ${JSON.stringify(path.resolve("dist/sinks/sink-thread.js"))};
+      import { startSinkThread } from ${JSON.stringify(childScript("sink-thread", SINK_THREAD))};
       const options = ${JSON.stringify(optionsFor(path.join(folder, "a.csv"), "csv"))};
       await (await startSinkThread(options)).abort();
       await (await startSinkThread({ ...options, path: ${JSON.stringify(folder)} }).catch((error) => ({ close() { process.stdout.write(error.code); } }))).close();

@@ -4,13 +4,17 @@
  */
 import { spawn } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { Fence } from "../run-row.ts";
 
-const BINARY = fileURLToPath(new URL("../../../bin/batchpredict.js", import.meta.url));
+/** By the name of the package: where this code lies in it depends on how it was built. */
+const BINARY = path.join(
+  path.dirname(createRequire(import.meta.url).resolve("batchpredict/package.json")),
+  "bin/batchpredict.js",
+);
 
 export interface LaunchOptions {
   /** What lets the child touch the run. */
