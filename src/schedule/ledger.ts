@@ -94,6 +94,8 @@ export interface Ledger {
   /** `runs cancel`: a queued run is cancelled at once, an active one is asked to stop (a committing one is left alone). */
   cancel(runId: string, nowMs: number): RunRow | null;
 
+  /** Open runs for which a moment ahead matters: not those that only wait for their turn, which may be many. */
+  timed(nowMs: number): RunRow[];
   run(id: string): RunRow | null;
   /** Newest first. */
   history(job: string | null, options?: { limit?: number; states?: readonly RunState[] }): RunRow[];

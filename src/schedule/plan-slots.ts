@@ -1,5 +1,6 @@
 /** Slots that have come due for one job, and what becomes of each. Pure. */
 import type { JobDefinition } from "./definition.ts";
+import { nextSlotMs } from "./next-slot.ts";
 import type { JobQueue } from "./plan-queue.ts";
 import { type Action, CATCHUP_MS, CATCHUP_SLOTS, ON_TIME_MS } from "./planner.ts";
 import type { LedgerJob } from "./run-row.ts";
@@ -27,7 +28,7 @@ export interface DueSlots {
 export function dueSlots(definition: JobDefinition, job: LedgerJob, nowMs: number, isDecided: (slot: Slot) => boolean): DueSlots {
   const due: DueSlots = { onTime: [], late: { newest: [], older: null }, paused: { newest: [], older: null }, nowMs };
   const { pausedMs, resumedMs, cursorMs } = job;
-  if (definition.schedule === null || cursorMs >= nowMs) return due;
+  if (definition.schedule === null || cursorMs >= nowMs || nextSlotMs(definition, cursorMs) > nowMs) return due;
   for (const slot of slotsBetween(definition.schedule, definition.timeZone, cursorMs, nowMs)) {
     if (isDecided(slot)) continue;
     if (pausedMs !== null && slot.utcMs > pausedMs && slot.utcMs <= (resumedMs ?? nowMs)) append(due.paused, slot);

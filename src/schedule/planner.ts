@@ -3,11 +3,12 @@
  * twice with the same state gives the same actions, and applying them twice changes nothing more.
  */
 import { DEFAULT_RETRIES, type JobDefinition, type NotifyEvent } from "./definition.ts";
+import { nextSlotMs } from "./next-slot.ts";
 import { afterAttempt } from "./outcome.ts";
 import { claimsOf, JobQueue } from "./plan-queue.ts";
 import { decidesAnything, dueSlots, planSlots, recordMisses } from "./plan-slots.ts";
 import type { LedgerJob, RunRow, StopReason } from "./run-row.ts";
-import { nextSlots, type Slot } from "./slots.ts";
+import type { Slot } from "./slots.ts";
 import { isActive, type Reason, type RunState, type Trigger } from "./states.ts";
 
 /** A slot this late still counts as on time: a standby takes over within 30 s and a safety tick comes every 20 s. */
@@ -28,7 +29,7 @@ export interface LedgerState {
   dead: ReadonlySet<string>;
   /** Runs past their deadline without success, not yet told. */
   overdue: RunRow[];
-  /** Keys that were decided near the cursors or ahead of them: by an edited schedule, by hand, or under a clock that was ahead. */
+  /** Of jobs with a slot due: keys that were decided near the cursor or ahead of it, by an edited schedule, by hand, or under a clock that was ahead. */
   decided: DecidedKey[];
 }
 
@@ -177,14 +178,18 @@ function textOf(definition: JobDefinition): string {
 }
 
 /** When the next tick is worth its while: the next slot, backoff, timeout, kill or lease; null: only the safety tick. */
-export function nextWakeMs(jobs: readonly JobDefinition[], state: LedgerState, nowMs: number): number | null {
+export function nextWakeMs(
+  jobs: readonly JobDefinition[],
+  state: Pick<LedgerState, "jobs" | "open">,
+  nowMs: number,
+): number | null {
   const paused = new Set(state.jobs.filter((job) => job.pausedMs !== null && job.resumedMs === null).map((job) => job.name));
   let wakeMs = Number.POSITIVE_INFINITY;
   const at = (ms: number | null | undefined): void => {
     if (ms !== null && ms !== undefined && ms > nowMs && ms < wakeMs) wakeMs = ms;
   };
-  for (const { name, schedule, timeZone } of jobs) {
-    if (schedule !== null && !paused.has(name)) at(nextSlots(schedule, timeZone, nowMs, 1)[0]?.utcMs);
+  for (const definition of jobs) {
+    if (!paused.has(definition.name)) at(nextSlotMs(definition, nowMs));
   }
   for (const run of state.open) {
     if (run.state === "scheduled") at(run.notBeforeMs);

@@ -11,6 +11,7 @@ import { Outbox } from "./ledger-outbox.ts";
 import { type JobRecord, processColumns, type RunRecord, toJob, toRun } from "./ledger-rows.ts";
 import { SchedulerSeat } from "./ledger-seat.ts";
 import { isDead } from "./liveness.ts";
+import { nextSlotMs } from "./next-slot.ts";
 import { afterAttempt, type Outcome } from "./outcome.ts";
 import type { Action, DecidedKey, LedgerState } from "./planner.ts";
 import type { Fence, LedgerJob, Look, OutboxEntry, ProcessIdentity, RunRow } from "./run-row.ts";
@@ -44,13 +45,9 @@ export class SqliteLedger implements Ledger {
   state(look: Look, nowMs: number): LedgerState {
     return this.read(() => {
       const open = this.runs(`SELECT * FROM runs WHERE ${OPEN}`);
-      const decided = this.changes.sql<{ job: string; run_key: string; state: string; ended_ms: number | null }>(
-        `SELECT r.job, r.run_key, r.state, r.ended_ms FROM jobs j JOIN runs r ON r.job = j.name
-         WHERE r.superseded_by IS NULL AND r.scheduled_ms > j.cursor_ms - ${DECIDED_BEHIND_MS}
-           AND (r.scheduled_ms > j.cursor_ms OR r.run_key = r.logical_date)`,
-      );
+      const jobs = this.jobRows();
       return {
-        jobs: this.jobRows(),
+        jobs,
         open,
         dead: new Set(open.filter((run) => run.state !== "scheduled" && isDead(run, look, nowMs)).map(({ id }) => id)),
         overdue: this.runs(
@@ -58,9 +55,9 @@ export class SqliteLedger implements Ledger {
            AND superseded_by IS NULL`,
           nowMs,
         ),
-        decided: decided.all().map(({ job, run_key, state, ended_ms }): DecidedKey => {
-          return { job, runKey: run_key, state: state as RunState, endedMs: ended_ms };
-        }),
+        decided: jobs
+          .filter(({ definition, cursorMs }) => nextSlotMs(definition, cursorMs) <= nowMs)
+          .flatMap((job) => this.decidedOf(job)),
       };
     });
   }
@@ -170,6 +167,10 @@ export class SqliteLedger implements Ledger {
     });
   }
 
+  timed(nowMs: number): RunRow[] {
+    return this.read(() => this.runs(`SELECT * FROM runs WHERE ${OPEN} AND (state <> 'scheduled' OR not_before_ms > ?)`, nowMs));
+  }
+
   run(id: string): RunRow | null {
     return this.read(() => this.changes.byId(id));
   }
@@ -255,6 +256,16 @@ export class SqliteLedger implements Ledger {
   private advance(fence: Fence, to: RunState, nowMs: number, columns: Partial<RunRecord>): Fence | null {
     const guard: Guard = fence;
     return this.write(() => (this.changes.move(guard, to, nowMs, columns) ? { ...fence, state: to } : null));
+  }
+
+  private decidedOf({ name, cursorMs }: LedgerJob): DecidedKey[] {
+    return this.changes
+      .sql<{ run_key: string; state: string; ended_ms: number | null }>(
+        `SELECT run_key, state, ended_ms FROM runs WHERE job = @name AND superseded_by IS NULL
+         AND scheduled_ms > @cursorMs - ${DECIDED_BEHIND_MS} AND (scheduled_ms > @cursorMs OR run_key = logical_date)`,
+      )
+      .all({ name, cursorMs })
+      .map(({ run_key, state, ended_ms }) => ({ job: name, runKey: run_key, state: state as RunState, endedMs: ended_ms }));
   }
 
   private keysOf(job: string): Map<string, RunRow> {

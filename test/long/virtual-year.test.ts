@@ -9,7 +9,7 @@ import { dice, madeCommand, madeJobs } from "../schedule/made-jobs.ts";
 import { World } from "../schedule/world.ts";
 
 const DAY_MS = 86_400_000;
-const DAYS = Number(process.env.BATCHPREDICT_LONG_DAYS ?? 365);
+const DAYS = Number(process.env.BATCHPREDICT_LONG_DAYS ?? 366);
 const JOBS = 200;
 
 it(`keeps its laws for ${DAYS} days of ${JOBS} jobs`, () => {

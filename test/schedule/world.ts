@@ -12,7 +12,7 @@ import { expect } from "vitest";
 import type { JobDefinition } from "../../src/schedule/definition.ts";
 import { type Ledger, openLedger } from "../../src/schedule/ledger.ts";
 import { nextWakeMs, ON_TIME_MS, plan } from "../../src/schedule/planner.ts";
-import type { Fence, Look, ProcessIdentity, RunRow } from "../../src/schedule/run-row.ts";
+import type { Fence, LedgerJob, Look, ProcessIdentity, RunRow } from "../../src/schedule/run-row.ts";
 import { slotsBetween } from "../../src/schedule/slots.ts";
 import { isActive, isTerminal } from "../../src/schedule/states.ts";
 
@@ -78,6 +78,7 @@ export class World {
   private trueMs: number;
   private definitions: JobDefinition[];
   private inForce: JobDefinition[];
+  private jobsAtTick: LedgerJob[] = [];
   private ids = 0;
   private pids = 1;
 
@@ -168,7 +169,8 @@ export class World {
   advance(durationMs: number): void {
     const untilMs = this.trueMs + durationMs;
     while (this.trueMs < untilMs) {
-      const wakeMs = nextWakeMs(this.definitions, this.ledger.state(this.look, this.wallMs), this.wallMs);
+      const open = this.ledger.timed(this.wallMs);
+      const wakeMs = nextWakeMs(this.definitions, { jobs: this.jobsAtTick, open }, this.wallMs);
       const ends = [...this.going.values()].map(({ endsMs }) => endsMs);
       const soonest = Math.min(
         untilMs,
@@ -205,7 +207,9 @@ export class World {
     this.figures.ticks++;
     this.passSlots();
     const deadBefore = this.ledger.active().filter((run) => run.process !== null && !this.alive.has(run.process.pid));
-    const actions = plan(this.definitions, this.ledger.state(this.look, this.wallMs), this.wallMs, this.planOptions());
+    const state = this.ledger.state(this.look, this.wallMs);
+    this.jobsAtTick = state.jobs;
+    const actions = plan(this.definitions, state, this.wallMs, this.planOptions());
     const { claimed, stop, kill } = this.ledger.apply(actions, { owner: lose ? "lost" : "scheduler", nowMs: this.wallMs });
     this.inForce = [...this.definitions];
     this.figures.recovered += deadBefore.length;

@@ -172,7 +172,8 @@ export class Scheduler {
     const { ledger, table, random, maxActive, owner, onNews, nowMs, alarm } = this.#options;
     const look = (identity: Parameters<ProcessTable["look"]>[0]) => table.look(identity);
     const now = nowMs();
-    const actions = plan(this.#definitions, ledger.state(look, now), now, { random, maxActive, unreadable: this.#unreadable });
+    const state = ledger.state(look, now);
+    const actions = plan(this.#definitions, state, now, { random, maxActive, unreadable: this.#unreadable });
     if (actions.length > 0) {
       const applied = ledger.apply(actions, { owner, nowMs: now });
       for (const action of actions) {
@@ -188,8 +189,8 @@ export class Scheduler {
       for (const run of applied.stop) this.#signal(run, "SIGTERM");
       for (const run of applied.kill) this.#signal(run, "SIGKILL");
     }
-    const after = actions.length > 0 ? ledger.state(look, now) : null;
-    alarm.set(nextWakeMs(this.#definitions, after ?? ledger.state(look, now), nowMs()));
+    const open = actions.length > 0 ? ledger.timed(now) : state.open;
+    alarm.set(nextWakeMs(this.#definitions, { jobs: state.jobs, open }, nowMs()));
   }
 
   #signal(run: RunRow, signal: "SIGTERM" | "SIGKILL"): void {
