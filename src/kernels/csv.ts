@@ -9,12 +9,25 @@
  *
  * Column table: per column three u32: index of its first action, number of actions, and length of the run of plain float32 columns that
  * starts here and fills neighbouring elements (0: none), which is parsed in one tight loop.
- * Action, 64 bytes (byte offsets below): kind, destination, stride, flags, missing count, null count, bitmap, width, min, max.
+ * Action, 64 bytes (byte offsets below): kind, destination, stride, flags, missing count, null count, bitmap, width, min, max,
+ * inexact count.
  * Exception, 16 bytes: row, action, start, end (top bit of end: the cell holds doubled quotes).
  * Span (kept text), 8 bytes per row: start, end (top bit as above).
  */
 
-import { isExact, mantissa, negative, readShortFloat32, scaled, scanInteger, scanNumber, storeFloat32 } from "./numbers";
+import {
+  isExact,
+  mantissa,
+  negative,
+  readShortFloat32,
+  STORED,
+  STORED_LARGE,
+  scaled,
+  scanInteger,
+  scanNumber,
+  storeFloat32,
+  wasRounded,
+} from "./numbers";
 
 /** Action kinds; the same numbers stand in sources/csv/kernel-layout.ts. */
 const FLOAT32: u32 = 1;
@@ -42,6 +55,7 @@ const A_BITMAP: usize = 24;
 const A_WIDTH: usize = 28;
 const A_MIN: usize = 32;
 const A_MAX: usize = 40;
+const A_INEXACT: usize = 48;
 const ACTION_BYTES: usize = 64;
 const DOUBLED: u32 = 0x80000000;
 
@@ -59,6 +73,13 @@ export let exceptions: u32 = 0;
 /** Where it stopped: the first byte of the record it does not know. */
 export let position: u32 = 0;
 
+/** The float32 that `act` just wrote is a whole number rounded. */
+let rounded: bool = false;
+
+function countInexact(action: usize): void {
+  store<u32>(action, load<u32>(action, A_INEXACT) + 1, A_INEXACT);
+}
+
 // @ts-ignore: decorator
 @inline
 function storeInteger(at: usize, width: u32, value: i64): void {
@@ -75,7 +96,10 @@ function act(action: usize, kind: u32, row: u32, start: usize): usize {
   const at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
   if (kind == FLOAT32) {
     const p = scanNumber(start);
-    return p != 0 && storeFloat32(at) ? p : 0;
+    if (p == 0) return 0;
+    const stored = storeFloat32(at);
+    rounded = stored == STORED_LARGE && wasRounded(start, p, at);
+    return stored != 0 ? p : 0;
   }
   if (kind == FLOAT64 || kind == KEEP_FLOAT64) {
     const p = scanNumber(start);
@@ -191,7 +215,8 @@ export function parse(
           let after = readShortFloat32(p, at);
           if (after == 0) {
             after = scanNumber(p);
-            if (after == 0 || !storeFloat32(at)) break;
+            // Whole numbers that may have to be counted go the general way, which knows their action.
+            if (after == 0 || storeFloat32(at) != STORED) break;
           }
           if (<u32>load<u8>(after) != delimiter) break;
           p = after + 1;
@@ -240,6 +265,7 @@ export function parse(
             if (c == delimiter || c == newline || (c == CR && crlf && <u32>load<u8>(after + 1) == newline)) {
               p = after;
               done = true;
+              if (kind == FLOAT32 && rounded) countInexact(action);
             }
           }
         }
@@ -262,7 +288,10 @@ export function parse(
             store<u32>(at, <u32>cellStart);
             store<u32>(at, <u32>cellEnd | doubled, 4);
             if (!(load<u32>(action, A_FLAGS) & CHECK_NULLS) || cellEnd - cellStart > <usize>load<u32>(action, A_WIDTH)) continue;
-          } else if (kind != EXCEPTION && doubled == 0 && act(action, kind, row, cellStart) == cellEnd) continue;
+          } else if (kind != EXCEPTION && doubled == 0 && act(action, kind, row, cellStart) == cellEnd) {
+            if (kind == FLOAT32 && rounded) countInexact(action);
+            continue;
+          }
           if (raised == maxExceptions) {
             stop = FULL;
             break;

@@ -105,25 +105,40 @@ function isNearTie(value: f64, slack: i64): bool {
   return low <= slack && low >= -slack;
 }
 
-/** @returns whether the scanned number was written as the nearest float32 */
+/** Results of storeFloat32. */
+export const STORED: u32 = 1;
+/** Stored, and perhaps a whole number that float32 lacks (see wasRounded). */
+export const STORED_LARGE: u32 = 2;
+
+/** Writes the scanned number as the nearest float32. @returns 0 when it cannot */
 // @ts-ignore: decorator
 @inline
-export function storeFloat32(at: usize): bool {
+export function storeFloat32(at: usize): u32 {
   if (mantissa <= EXACT_SINGLE && power <= 0 && power >= -MAX_SINGLE_POWER) {
     // Both operands are float32 exactly, so the one division rounds correctly (and costs less than that of doubles).
     const single = <f32>(<u32>mantissa) / <f32>powerOfTen(-power);
     store<f32>(at, negative ? -single : single);
-    return true;
+    return STORED;
   }
-  if (power > MAX_POWER || power < -MAX_POWER) return false;
+  if (power > MAX_POWER || power < -MAX_POWER) return 0;
   const value = scaled();
   const size = Math.abs(value);
   // Beyond the normal range a float32 has fewer digits (or none): left to the slow way, as are numbers next to a tie, where the
   // error of the double (at most 2 units when the mantissa is not exact) could change the rounding.
-  if (size != 0 && (size < 1.1754943508222875e-38 || size > 3.4028234663852886e38)) return false;
-  if (isNearTie(value, mantissa <= EXACT ? 0 : 8)) return false;
+  if (size != 0 && (size < 1.1754943508222875e-38 || size > 3.4028234663852886e38)) return 0;
+  if (isNearTie(value, mantissa <= EXACT ? 0 : 8)) return 0;
   store<f32>(at, <f32>value);
-  return true;
+  return power == 0 ? STORED_LARGE : STORED;
+}
+
+/** Of a cell [start, after) that was STORED_LARGE at `at`: digits only, and not the value of the float32. */
+export function wasRounded(start: usize, after: usize, at: usize): bool {
+  if (<u64>Math.abs(<f64>load<f32>(at)) == mantissa) return false;
+  let p = start;
+  const first: u32 = load<u8>(p);
+  if (first == MINUS || first == PLUS) p++;
+  while (p < after && <u32>load<u8>(p) - 48 < 10) p++;
+  return p == after;
 }
 
 /** Digits only, at most 18, so that no int64 overflows. @returns the byte after it, or 0 */

@@ -10,15 +10,15 @@
  * | bool | 0 or 1 | 0 or 1 | as it is | refused |
  * | text | by the text table of CSV cells | the same | the same | as it is |
  */
-import { type Data, Type } from "apache-arrow";
+import { type Data, type Decimal, Type } from "apache-arrow";
 import type { MissingPolicy } from "../core/binding-plan.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import { isFloatType, type TensorArray, type TensorType } from "../core/tensor-types.ts";
 import { typeText } from "./arrow-columns.ts";
 import { exactInteger, type NumberKind, numberKind, readDoubles } from "./arrow-numbers.ts";
 import { textReader, utf8Reader } from "./arrow-text.ts";
-import { directCopy, type WriteCounts, writeBlock } from "./arrow-write.ts";
-import { CELL_BAD, CELL_MISSING, CELL_OVERFLOW, cellWriter } from "./text-cells.ts";
+import { directCopy, isRounded, type WriteCounts, writeBlock } from "./arrow-write.ts";
+import { CELL_BAD, CELL_INEXACT, CELL_MISSING, CELL_OVERFLOW, cellWriter } from "./text-cells.ts";
 
 /** Elements handled at a time: a block of doubles fits the first-level cache. */
 export const BLOCK = 1024;
@@ -137,8 +137,10 @@ function numberFill(data: Data, target: ColumnTarget, kind: NumberKind, fillMiss
   const direct = kind === "float" && data.nullCount === 0 ? directCopy(data.values, type, out, counts) : null;
   if (direct !== null) return direct;
   const block = new Float64Array(BLOCK);
-  const integers = kind === "integer" || kind === "bigInteger";
-  const rounds = kind === "bigInteger" && (type === "float32" || type === "float64");
+  // A decimal without places is an integer column.
+  const wholeDecimal = kind === "decimal" && (data.type as Decimal).scale <= 0;
+  const integers = kind === "integer" || kind === "bigInteger" || wholeDecimal;
+  const rounds = (kind === "bigInteger" || wholeDecimal) && isFloatType(type);
   const asNan = target.missing === "nan" && isFloatType(type);
   // Zero passes every check; the missing value itself is written afterwards. NaN needs no second pass.
   const inBlock = asNan ? Number.NaN : 0;
@@ -163,8 +165,8 @@ function countRounded(data: Data, from: number, count: number, block: Float64Arr
   for (let i = 0; i < count; i++) {
     const value = block[i]!;
     if ((value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER) || Number.isNaN(value)) continue;
-    if (type === "float32" && Math.fround(value) !== value) continue;
-    if (BigInt(value) !== BigInt(data.values[from + i])) counts.inexact++;
+    if (type !== "float64" && isRounded(type, value)) continue;
+    if (BigInt(value) !== exactInteger(data, from + i)) counts.inexact++;
   }
 }
 
@@ -218,6 +220,7 @@ function textFill(data: Data, target: ColumnTarget, isMissing: IsMissing, fillMi
       if (status === CELL_MISSING) fillMissing(at);
       else if (status === CELL_BAD) target.reject(at, text);
       else if (status === CELL_OVERFLOW) target.counts.overflow++;
+      else if (status === CELL_INEXACT) target.counts.inexact++;
     }
   };
 }

@@ -1,5 +1,6 @@
 /** Elements of numeric Arrow columns as doubles, and as the two 32-bit halves of int64; a block at a time, no value boxed. */
 import { type Data, type Decimal, type Float, type Int, Precision, Type } from "apache-arrow";
+import { float16Value } from "./text-numbers.ts";
 
 const TWO_32 = 4_294_967_296;
 
@@ -63,15 +64,6 @@ function readBigIntegers(values: BigInt64Array | BigUint64Array, from: number, t
 
 function readHalves(values: Uint16Array, from: number, to: number, into: Float64Array): void {
   for (let i = 0; i < to - from; i++) into[i] = float16Value(values[from + i]!);
-}
-
-/** IEEE 754 binary16. */
-function float16Value(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));

@@ -116,6 +116,13 @@ function countFloat32(block: Float64Array, count: number, integers: boolean, cou
   }
 }
 
+/** The type lacks this whole number, which is in its range. */
+export function isRounded(type: TensorType, value: number): boolean {
+  if (type === "float32") return Math.fround(value) !== value;
+  const size = Math.abs(value);
+  return type === "float16" && size > 2048 && size % 2 ** (Math.floor(Math.log2(size)) - 10) !== 0;
+}
+
 function writeFloat16(
   block: Float64Array,
   count: number,
@@ -131,7 +138,7 @@ function writeFloat16(
     const size = Math.abs(value);
     if (size >= FLOAT16_OVERFLOW) {
       if (size !== Number.POSITIVE_INFINITY) counts.overflow++;
-    } else if (integers && size > 2048 && size % 2 ** (Math.floor(Math.log2(size)) - 10) !== 0) counts.inexact++;
+    } else if (integers && isRounded("float16", value)) counts.inexact++;
   }
 }
 

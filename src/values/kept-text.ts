@@ -12,8 +12,8 @@
  */
 import { Bool, type Data, Float64, Int64, makeData, Utf8 } from "apache-arrow";
 import type { KeptType } from "../core/binding-plan.ts";
-import { CELL_BAD, CELL_MISSING, cellWriter, type TextRules, trimBlanks } from "./text-cells.ts";
-import { readCanonicalInt64, significantDigits } from "./text-numbers.ts";
+import { CELL_BAD, CELL_INEXACT, CELL_MISSING, CELL_OK, cellWriter, type TextRules, trimBlanks } from "./text-cells.ts";
+import { isShortestWhole, readCanonicalInt64, significantDigits } from "./text-numbers.ts";
 
 export type KeptTextType = Exclude<KeptType, "source">;
 
@@ -146,11 +146,20 @@ function float64Data(records: readonly (readonly string[])[], index: number, rul
     if (status === CELL_MISSING) {
       data[row] = 0;
       validity.setNull(row);
-    } else if (status !== 0 || (text.length > 17 && significantDigits(text) > 17)) badRows.push(row);
+    } else if (
+      !(status === CELL_OK || (status === CELL_INEXACT && isShortestWhole(trimBlanks(text), data[row]!))) ||
+      hasTooManyDigits(text)
+    ) {
+      badRows.push(row);
+    }
   }
   return badRows.length > 0
     ? { data: null, badRows }
     : { data: makeData({ type: new Float64(), ...validity.parts, data }), badRows };
+}
+
+function hasTooManyDigits(text: string): boolean {
+  return text.length > 17 && significantDigits(text) > 17;
 }
 
 function boolData(records: readonly (readonly string[])[], index: number, rules: TextRules): KeptTextResult {

@@ -10,18 +10,31 @@
  *
  * Numbers and booleans are read without spaces and tabs around them; strings keep theirs. With decimal mark "," a "." is refused:
  * thousands separators are never guessed. Rounding: float64 and float32 are the values nearest to the text (ties to even); float16
- * is rounded from the nearest double. Finite text that becomes infinite is taken and reported as overflow. int64 and uint64 are exact.
+ * is rounded from the nearest double. Finite text that becomes infinite is taken and reported as overflow, a whole number (digits only)
+ * that is rounded as inexact. int64 and uint64 are exact.
  * Missing: a cell whose text (without the spaces, for numbers and booleans) is in nullValues.
  */
 import type { TensorArray, TensorType } from "../core/tensor-types.ts";
-import { COMMA, DOT, readBigInteger, readDecimal, readInteger, toFloat16Bits, toFloat32 } from "./text-numbers.ts";
+import {
+  COMMA,
+  DOT,
+  float16Value,
+  isRoundedInteger,
+  readBigInteger,
+  readDecimal,
+  readInteger,
+  toFloat16Bits,
+  toFloat32,
+} from "./text-numbers.ts";
 
 export const CELL_OK = 0;
 export const CELL_MISSING = 1;
 /** Taken, but finite text became an infinity. */
 export const CELL_OVERFLOW = 2;
 export const CELL_BAD = 3;
-export type CellStatus = 0 | 1 | 2 | 3;
+/** Taken, but a whole number was rounded because the float type has too few digits for it. */
+export const CELL_INEXACT = 4;
+export type CellStatus = 0 | 1 | 2 | 3 | 4;
 
 export interface TextRules {
   nullValues: readonly string[];
@@ -160,16 +173,25 @@ function floatWriter(type: "float16" | "float32" | "float64", rules: TextRules):
     if (single) {
       const rounded = toFloat32(value, text, start, end);
       out[at] = rounded;
-      return rounded - rounded === 0 ? CELL_OK : CELL_OVERFLOW;
+      if (rounded - rounded !== 0) return CELL_OVERFLOW;
+      return isLarge(rounded, 24) && isRoundedInteger(text, start, end, rounded) ? CELL_INEXACT : CELL_OK;
     }
     if (bits) {
       const half = toFloat16Bits(value);
       out[at] = half;
-      return (half & 0x7fff) === 0x7c00 ? CELL_OVERFLOW : CELL_OK;
+      if ((half & 0x7fff) === 0x7c00) return CELL_OVERFLOW;
+      return isLarge(value, 11) && isRoundedInteger(text, start, end, float16Value(half)) ? CELL_INEXACT : CELL_OK;
     }
     out[at] = value;
-    return value - value === 0 ? CELL_OK : CELL_OVERFLOW;
+    if (value - value !== 0) return CELL_OVERFLOW;
+    return isLarge(value, 53) && isRoundedInteger(text, start, end, value) ? CELL_INEXACT : CELL_OK;
   };
+}
+
+/** A float of so many digits may lack the odd whole numbers here. */
+function isLarge(value: number, bits: number): boolean {
+  const first = 2 ** bits;
+  return value >= first || value <= -first;
 }
 
 /** nan, infinities and true/false; undefined for anything else. */

@@ -186,6 +186,34 @@ export function toFloat16Bits(value: number): number {
   return sign | (bits + (up ? 1 : 0));
 }
 
+/** IEEE 754 binary16. */
+export function float16Value(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 0x3ff;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+const DIGITS = /^[+-]?\d+$/;
+
+/** Written without mark and exponent, and not the value that became of it (finite). Only asked beyond what the float type holds exactly. */
+export function isRoundedInteger(text: string, start: number, end: number, became: number): boolean {
+  const plain = text.slice(start, end);
+  return DIGITS.test(plain) && BigInt(plain.replace("+", "")) !== BigInt(became);
+}
+
+/**
+ * The digits are those that printing the double gives, filled with zeros: 123456789012345680000 is a double's own text although the
+ * double ends in 683968.
+ * @param digits a whole number of any length @param value finite
+ */
+export function isShortestWhole(digits: string, value: number): boolean {
+  const [mantissa, exponent] = value.toExponential().split("e") as [string, string];
+  const places = Number(exponent) - (mantissa.split(".")[1]?.length ?? 0);
+  return places >= 0 && BigInt(mantissa.replace(".", "")) * 10n ** BigInt(places) === BigInt(digits.replace("+", ""));
+}
+
 const CANONICAL = /^(?:0|-?[1-9]\d*)$/;
 
 /** The value of a canonical int64 text; null when it is not one. */

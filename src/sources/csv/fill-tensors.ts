@@ -4,6 +4,8 @@ import type { TensorData, ValueCount } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import { allocateTensor, type TensorArray, type TensorType } from "../../core/tensor-types.ts";
 import {
+  CELL_BAD,
+  CELL_INEXACT,
   CELL_MISSING,
   CELL_OK,
   CELL_OVERFLOW,
@@ -53,6 +55,7 @@ const BLOCK_ROWS = 256;
 export interface SlotTallies {
   missing: Float64Array;
   overflow: Float64Array;
+  inexact: Float64Array;
 }
 
 export class TensorFiller {
@@ -92,13 +95,15 @@ export class TensorFiller {
   }
 
   tallies(): SlotTallies {
-    return { missing: new Float64Array(this.slots.length), overflow: new Float64Array(this.slots.length) };
+    const zeros = (): Float64Array => new Float64Array(this.slots.length);
+    return { missing: zeros(), overflow: zeros(), inexact: zeros() };
   }
 
   /** What follows a writer's status other than CELL_OK. @returns false for a cell that its row must be rejected for */
   settle(s: number, status: CellStatus, text: string, out: TensorArray, at: number, tallies: SlotTallies): boolean {
     const slot = this.slots[s]!;
     if (status === CELL_OVERFLOW) tallies.overflow[s]!++;
+    else if (status === CELL_INEXACT) tallies.inexact[s]!++;
     else if (status === CELL_MISSING && slot.fill !== null) {
       out[at] = slot.fill[0]!;
       tallies.missing[s]!++;
@@ -138,11 +143,11 @@ export class TensorFiller {
   }
 
   /** A column bound to several inputs counts once. */
-  countsOf({ missing, overflow }: SlotTallies): ValueCount[] {
+  countsOf(tallies: SlotTallies): ValueCount[] {
     const counts = new Map<string, ValueCount>();
-    for (const [kind, of] of [["missing", missing] as const, ["overflow", overflow] as const]) {
+    for (const kind of ["missing", "overflow", "inexact"] as const) {
       for (const [s, slot] of this.slots.entries()) {
-        const count = of[s]!;
+        const count = tallies[kind][s]!;
         if (count === 0) continue;
         const column = slot.column.name;
         const key = `${kind} ${column}`;
@@ -164,7 +169,7 @@ function missingValue(input: string, type: TensorType, column: BoundColumn, rule
   const one = allocateTensor(type, 1);
   if (missing === "nan" && type === "string") return null;
   const status = cellWriter(type, { nullValues: [], decimal: missing === "nan" ? "." : rules.decimal })(text, one, 0);
-  if (status === CELL_OK || status === CELL_OVERFLOW) return one;
+  if (status !== CELL_BAD && status !== CELL_MISSING) return one;
   throw new BatchPredictError(
     "BP_CONFIG",
     `the value "${text}" for missing cells cannot be read as ${type} for model input "${input}"`,

@@ -219,6 +219,7 @@ class KernelDecoder implements CsvDecoder {
       );
       memory.writeBigInt64LE(action.min, base + 32);
       memory.writeBigInt64LE(action.max, base + 40);
+      memory.writeUInt32LE(0, base + 48);
       if (bitmap >= 0) memory.fill(0xff, bitmap, bitmap + ((layout.maxRows + 7) >> 3));
     });
   }

@@ -75,7 +75,9 @@ export class KernelResult {
   collect(length: number, linesBefore: number): DecodedChunk {
     const { rows, kernel, known } = this;
     known.actions.forEach(({ slot }, action) => {
-      if (slot !== null) this.tallies.missing[slot]! += this.word(action, 4);
+      if (slot === null) return;
+      this.tallies.missing[slot]! += this.word(action, 4);
+      this.tallies.inexact[slot]! += this.word(action, 12);
     });
     const kept: Data[] = [];
     let pool = this.layout.textPool;

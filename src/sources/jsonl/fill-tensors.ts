@@ -3,7 +3,7 @@
  *
  * | from \ to | float | int, uint | bool | string |
  * |---|---|---|---|---|
- * | number | nearest; overflow counted, integers that float32 rounds too | whole (`1e3`, `3.0`) and in range, else rejected | 0 or 1 | rejected |
+ * | number | nearest; overflow counted, whole numbers that are rounded too | whole (`1e3`, `3.0`) and in range, else rejected | 0 or 1 | rejected |
  * | `true`, `false` | 1, 0 | 1, 0 | as it is | rejected |
  * | string | by the text table of CSV cells; a null value ("" or --null-values) is missing | the same | the same | as it is |
  * | null, no key | missing | missing | missing | missing |
@@ -16,6 +16,7 @@ import { allocateTensor, type TensorArray } from "../../core/tensor-types.ts";
 import type { RowRejects } from "../../values/arrow-rejects.ts";
 import {
   CELL_BAD,
+  CELL_INEXACT,
   CELL_MISSING,
   CELL_OK,
   CELL_OVERFLOW,
@@ -23,7 +24,7 @@ import {
   cellWriter,
   expectedText,
 } from "../../values/text-cells.ts";
-import { isRoundedInteger, wholeDigits } from "./json-numbers.ts";
+import { wholeDigits } from "./json-numbers.ts";
 import type { JsonColumn } from "./rows.ts";
 import { ABSENT, ARRAY, BOOL, type JsonKind, JsonScanner, NUMBER, STRING } from "./scan-json.ts";
 
@@ -135,8 +136,9 @@ function elementWriter(
   };
   const settle = (status: CellStatus, at: number): CellStatus => {
     if (status === CELL_MISSING) return missing(at);
-    if (status !== CELL_OVERFLOW) return status;
-    counts.overflow++;
+    if (status === CELL_OVERFLOW) counts.overflow++;
+    else if (status === CELL_INEXACT) counts.inexact++;
+    else return status;
     return CELL_OK;
   };
   return (kind, text, at) => {
@@ -150,11 +152,6 @@ function elementWriter(
         if (whole) {
           const digits = wholeDigits(text);
           return digits === null ? CELL_BAD : exact(digits, out, at);
-        }
-        if (type !== "float16") {
-          const status = settle(exact(text, out, at), at);
-          if (text.length > 7 && isRoundedInteger(text, out[at] as number)) counts.inexact++;
-          return status;
         }
         return settle(exact(text, out, at), at);
       case BOOL:
@@ -171,7 +168,7 @@ function missingValue({ input, type }: InputBinding, { name, missing }: BoundCol
   const one = allocateTensor(type, 1);
   const text = missing === "nan" ? "nan" : missing.value;
   const status = cellWriter(type, { nullValues: [], decimal: "." })(text, one, 0);
-  if (status === CELL_OK || status === CELL_OVERFLOW) return one;
+  if (status !== CELL_BAD && status !== CELL_MISSING) return one;
   throw new BatchPredictError(
     "BP_CONFIG",
     `the value "${text}" for missing values cannot be read as ${type} for model input "${input}"`,

@@ -1,4 +1,5 @@
 /** JSON's number texts, exactly: which are whole, and which a double gives back. */
+import { isShortestWhole } from "../../values/text-numbers.ts";
 
 const WHOLE = /^-?\d+$/;
 const PARTS = /^(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
@@ -25,14 +26,9 @@ export function isDouble(text: string): boolean {
   const value = Number(text);
   if (!Number.isFinite(value)) return text === "NaN" || text.endsWith("Infinity");
   if (Number.isInteger(value) && Math.abs(value) > Number.MAX_SAFE_INTEGER && WHOLE.test(text)) {
-    return text.length <= 400 && BigInt(text) === BigInt(value);
+    return text.length <= 400 && (BigInt(text) === BigInt(value) || isShortestWhole(text, value));
   }
   if (text.length <= 17) return true;
   const mantissa = text.replace(/[eE].*$/, "").replace(/\D/g, "");
   return mantissa.replace(/^0+/, "").length <= 17;
-}
-
-/** Written without point and exponent, and not the value the float32 holds. @param single what became of it */
-export function isRoundedInteger(text: string, single: number): boolean {
-  return text.length > 7 && WHOLE.test(text) && Number.isFinite(single) && BigInt(text) !== BigInt(single);
 }
