@@ -1,6 +1,7 @@
 /**
  * Named places at which a process can be made to die, for tests of what survives: BATCHPREDICT_FAILPOINT=name[:n] sends SIGKILL to the
- * process the n-th time (default: the first) one of its threads comes to that place. Costs one comparison where none is set.
+ * process the n-th time (default: the first) one of its threads comes to that place; name:n:stop sends SIGSTOP, so that a test can
+ * change the world under a run that it then lets go on. Costs one comparison where none is set.
  */
 
 /** In the order in which a run comes by. Listed in ARCHITECTURE.md. */
@@ -25,11 +26,11 @@ export const FAILPOINTS = [
 
 export type Failpoint = (typeof FAILPOINTS)[number];
 
-const [name = "", count = "1"] = (process.env.BATCHPREDICT_FAILPOINT ?? "").split(":");
+const [name = "", count = "1", action = "kill"] = (process.env.BATCHPREDICT_FAILPOINT ?? "").split(":");
 let left = Number(count);
 
 export function failpoint(place: Failpoint): void {
-  if (place === name && --left === 0) process.kill(process.pid, "SIGKILL");
+  if (place === name && --left === 0) process.kill(process.pid, action === "stop" ? "SIGSTOP" : "SIGKILL");
 }
 
 /** Places where a batch can be made to vanish (BATCHPREDICT_FAILPOINT=drop-...), to prove that the accounting notices. */

@@ -29,7 +29,7 @@ export class PositionedFile {
     }
   }
 
-  /** Exactly `length` bytes in memory of their own. @throws BP_INPUT_CHANGED when the file has become shorter, BP_INPUT_UNREADABLE */
+  /** Exactly `length` bytes in memory of their own. @throws BP_INPUT_CHANGED when the file was written to since, BP_INPUT_UNREADABLE */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
@@ -37,6 +37,9 @@ export class PositionedFile {
       if (count === 0) throw changedError(this.path);
       done += count;
     }
+    // Behind the read: what was written before it is in the bytes. A file renamed over this one leaves what is open here as it was.
+    const { size, mtimeMs } = fs.fstatSync(this.fd);
+    if (size !== this.sizeBytes || mtimeMs !== this.mtimeMs) throw changedError(this.path);
     return bytes;
   }
 
@@ -67,7 +70,7 @@ function openError(path: string, error: unknown): BatchPredictError {
   );
 }
 
-function changedError(path: string): BatchPredictError {
+export function changedError(path: string): BatchPredictError {
   return new BatchPredictError("BP_INPUT_CHANGED", `the input ${path} changed while it was read`, {
     where: { file: path },
     hints: ["wait until it is written completely, then run again"],

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { type ArrowMessage, readMessage, readPrefix } from "../../formats/arrow-messages.ts";
 import { headKind } from "./arrow-file.ts";
+import { changedError } from "./positioned-file.ts";
 
 /** The metadata of a batch takes some 100 bytes per column; more than this is damage, and would be allocated before it is known to exist. */
 const MAX_METADATA_BYTES = 1 << 28;
@@ -31,16 +32,18 @@ export async function* streamMessages(path: string, stdin?: Readable): AsyncGene
   }
   const handle = await open(path, "r");
   try {
-    const { size } = await handle.stat();
+    const { size, mtimeMs } = await handle.stat();
     let position = 0;
     yield* messages(path, async (length) => {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)));
       for (let done = 0; done < bytes.length; ) {
         const { bytesRead } = await handle.read(bytes, done, Math.min(bytes.length - done, 1 << 30), position);
-        if (bytesRead === 0) return bytes.subarray(0, done);
+        if (bytesRead === 0) throw changedError(path);
         done += bytesRead;
         position += bytesRead;
       }
+      const now = await handle.stat();
+      if (now.size !== size || now.mtimeMs !== mtimeMs) throw changedError(path);
       return bytes;
     });
   } finally {

@@ -103,11 +103,18 @@ export class ParquetFile {
       await this.readInto(bytes.subarray(starts[k], end < chunks.length ? starts[end] : length), chunks[k]!.start);
       k = end;
     }
+    await this.checkUnchanged();
     return bytes;
   }
 
   async close(): Promise<void> {
     await this.handle.close();
+  }
+
+  /** Behind the reads: what was written before them is in the bytes. */
+  private async checkUnchanged(): Promise<void> {
+    const { size, mtimeMs } = await this.handle.stat();
+    if (size !== this.file.sizeBytes || mtimeMs !== this.file.mtimeMs) throw changed(this.path);
   }
 
   private async readInto(target: Uint8Array, position: number): Promise<void> {
