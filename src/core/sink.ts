@@ -108,6 +108,8 @@ export interface SinkResult {
   /** Counted again in what was written, before the rename: must equal the rows that went in. */
   rows: number;
   rejectsPath: string | null;
+  /** What the user should know about rows that are in, or gave way. */
+  warnings?: string[];
 }
 
 export interface Sink {

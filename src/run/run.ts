@@ -178,6 +178,7 @@ class Run {
     const { read, predicted, rejected } = accounting.totals;
     this.#options.beforePublish?.({ read, predicted, rejected });
     const result = await sink.finish(this.#record(prepared, accounting));
+    for (const message of result.warnings ?? []) this.#options.onEvent({ type: "warning", message });
     if (result.rows !== accounting.totals.predicted) {
       throw new BatchPredictError("BP_ACCOUNTING", "the output does not hold the rows that were predicted", {
         where: { file: result.path },
@@ -294,7 +295,7 @@ class Run {
       workers: prepared?.sizing.workers ?? 0,
       resumed_from_row: this.#resumedFromRow,
       stages: stagesOf(this.#executed),
-      warnings: this.#accounting?.warnings() ?? [],
+      warnings: [...(this.#accounting?.warnings() ?? []), ...(result?.warnings ?? [])],
     };
   }
 

@@ -27,6 +27,8 @@ export interface DeadRunReader {
   checkpoint(run: JournalContent & { header: JournalHeader }): Checkpoint | null;
   /** Whether the output is published. With `act`, what was decided before the death is carried out first. */
   published(run: JournalContent & { header: JournalHeader; publish: JournalPublish }, act: boolean): boolean;
+  /** What starting over does to rows that can be seen already, in words; null: none can. */
+  dropping?(run: { header: JournalHeader }): string | null;
 }
 
 export interface Claim {
@@ -108,10 +110,14 @@ function takeDead(
     const checkpoint = reader.checkpoint(run);
     if (checkpoint === null || differences === null) return dropped(journal, header);
     if (options.work?.fresh) {
-      notices.push(`--fresh: dropped what an interrupted run had done (${checkpoint.totals.read} rows)`);
+      const how =
+        reader.dropping?.({ header }) == null
+          ? "dropped what an interrupted run had done"
+          : "took back the rows of an interrupted run";
+      notices.push(`--fresh: ${how} (${checkpoint.totals.read} rows)`);
       return dropped(journal, header);
     }
-    if (!same) throw mismatch(differences, header, checkpoint, options);
+    if (!same) throw mismatch(differences, header, checkpoint, options, reader.dropping?.({ header }) ?? null);
     return { journal, header, resumed: { content, checkpoint }, done: null, notices };
   } catch (error) {
     journal.disown();
@@ -134,9 +140,12 @@ export function letGo({ journal, header, resumed }: Claim): void {
 
 /** A process that was stopped for minutes must not write beside the one that took its run over. @throws BP_OUTPUT_BUSY */
 export function checkStillOurs(journal: Journal, options: SinkOptions): void {
-  if (journal.stillOurs()) return;
-  throw new BatchPredictError("BP_OUTPUT_BUSY", `another process has taken over the run of ${options.path}`, {
-    where: { file: options.path },
+  if (!journal.stillOurs()) throw takenOver(options.path);
+}
+
+export function takenOver(path: string): BatchPredictError {
+  return new BatchPredictError("BP_OUTPUT_BUSY", `another process has taken over the run of ${path}`, {
+    where: { file: path },
     hints: ["this one was taken for dead: it was stopped for minutes, or its clock differs; let the other one finish"],
     exitCode: 75,
   });
@@ -209,7 +218,14 @@ function compare(before: Fingerprint | null, now: Fingerprint): string[] | null 
     .map((name) => `${name} was ${before[name] ?? "not there"}, is now ${now[name] ?? "not there"}`);
 }
 
-function mismatch(differences: string[], header: JournalHeader, { totals }: Checkpoint, options: SinkOptions): BatchPredictError {
+function mismatch(
+  differences: string[],
+  header: JournalHeader,
+  { totals }: Checkpoint,
+  options: SinkOptions,
+  dropping: string | null,
+): BatchPredictError {
+  const old = dropping ?? "what the interrupted run has done is dropped, the output itself stays until the new one is whole";
   return new BatchPredictError(
     "BP_RESUME_MISMATCH",
     `an interrupted run of ${options.path} is ${totals.read} rows far, and this run is not the same work`,
@@ -217,10 +233,7 @@ function mismatch(differences: string[], header: JournalHeader, { totals }: Chec
       where: { file: options.path },
       expected: "the same inputs, model and settings as the interrupted run, to go on with it",
       actual: differences.join("; "),
-      hints: [
-        "start over with --fresh: what the interrupted run has done is dropped, the output itself stays until the new one is whole",
-        `or go on with it by its own command (run ${header.runId})`,
-      ],
+      hints: [`start over with --fresh: ${old}`, `or go on with it by its own command (run ${header.runId})`],
       exitCode: 2,
     },
   );

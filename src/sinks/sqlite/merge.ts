@@ -1,40 +1,27 @@
-/** The finishing transaction of a run into an existing database: staging becomes visible, or nothing does. */
+/** Staged rows become visible in the finishing transaction of their run, or nothing does. */
 import type Database from "better-sqlite3";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { SinkOptions } from "../../core/sink.ts";
+import { declaredType, type SqliteColumn } from "./columns.ts";
 import { nameList, quoteName, sameName } from "./identifiers.ts";
-import { dependents, hasUniqueKey, objectKind } from "./tables.ts";
+import { dependents, numberedBy, objectKind } from "./tables.ts";
 
-/** @returns rows that reached the table. @throws BP_OUTPUT_EXISTS, BP_CONFIG (keys) */
-export function mergeRows(db: Database.Database, options: SinkOptions, staging: string, columns: readonly string[]): number {
-  const { table, ifExists, key } = options;
-  if (ifExists === "upsert") checkKeysDiffer(db, options, staging);
-  if (objectKind(db, table) === null) {
-    const rows = countRows(db, staging);
-    rename(db, staging, table);
-    if (ifExists === "upsert") createKey(db, options, table);
-    return rows;
-  }
-  if (ifExists === "fail") throw tableExists(options);
-  if (ifExists === "replace") return swap(db, staging, table);
-  // WHERE keeps SQLite's grammar from taking ON CONFLICT for a join. The staging table is scanned in the order it was written.
-  const insert = `INSERT INTO ${quoteName(table)} (${nameList(columns)}) SELECT ${nameList(columns)} FROM ${quoteName(staging)} WHERE true`;
-  let conflict = "";
-  if (ifExists === "upsert") {
-    if (!hasUniqueKey(db, table, key)) createKey(db, options, table);
-    const others = columns.filter((column) => !key.some((name) => sameName(name, column)));
-    const updates = others.map((column) => `${quoteName(column)} = excluded.${quoteName(column)}`).join(", ");
-    // Without another column the update is of the key by itself: the row then counts as written, as it should.
-    const update = updates || `${quoteName(key[0]!)} = excluded.${quoteName(key[0]!)}`;
-    conflict = ` ON CONFLICT (${nameList(key)}) DO UPDATE SET ${update}`;
-  }
-  const { changes } = db.prepare(insert + conflict).run();
-  db.exec(`DROP TABLE ${quoteName(staging)}`);
-  return changes;
+/**
+ * @returns rows that gave way to later ones of their key
+ * @throws BP_OUTPUT_EXISTS when another program has made the table meanwhile
+ */
+export function showRows(db: Database.Database, options: SinkOptions, staging: string): number {
+  const { table, ifExists } = options;
+  const exists = objectKind(db, table) !== null;
+  if (exists && ifExists === "fail") throw tableExists(options);
+  if (exists && ifExists !== "replace") throw tableAppeared(options);
+  if (exists) swap(db, staging, table);
+  else rename(db, staging, table);
+  return ifExists === "upsert" ? createKeyOfNewTable(db, options) : 0;
 }
 
 /** With `replace`, rejects of earlier runs go too: the predictions they belong to are gone. */
-export function mergeRejects(db: Database.Database, options: SinkOptions, staging: string, rejectsTable: string): void {
+export function showRejects(db: Database.Database, options: SinkOptions, staging: string, rejectsTable: string): void {
   const exists = objectKind(db, rejectsTable) !== null;
   if (!exists || options.ifExists === "replace") {
     if (exists) swap(db, staging, rejectsTable);
@@ -53,15 +40,32 @@ export function countRows(db: Database.Database, table: string): number {
     .get() as number;
 }
 
-/** The rule behind upsert. Built after the rows are in: sorting once costs less than keeping an index in order. */
-export function createKey(db: Database.Database, options: SinkOptions, table: string): void {
+export function createTable(db: Database.Database, options: SinkOptions, name: string, columns: readonly SqliteColumn[]): void {
+  const { ifExists, key } = options;
+  const isKey = (column: string): boolean => ifExists === "upsert" && key.some((each) => sameName(each, column));
+  const declarations = columns.map(({ name: column, kind }) =>
+    `${quoteName(column)} ${declaredType(kind)}${isKey(column) ? " NOT NULL" : ""}`.trim(),
+  );
+  db.exec(`CREATE TABLE ${quoteName(name)} (${declarations.join(", ")})`);
+}
+
+/**
+ * The rule behind upsert. In a new table it is built after the rows are in: sorting once costs less than keeping an index in order.
+ * @returns the index's name. @throws BP_CONFIG when two rows of the table have one key
+ */
+export function createKey(db: Database.Database, options: SinkOptions, table: string): string {
   const { key } = options;
+  const taken = db.prepare("SELECT name FROM sqlite_schema").pluck().all() as string[];
+  const free = (name: string): boolean => !taken.some((other) => sameName(other, name));
+  let index = `${options.table}_key`;
+  for (let count = 2; !free(index); count++) index = `${options.table}_key${count}`;
   try {
-    db.exec(`CREATE UNIQUE INDEX ${quoteName(`${options.table}_key`)} ON ${quoteName(table)} (${nameList(key)})`);
+    db.exec(`CREATE UNIQUE INDEX ${quoteName(index)} ON ${quoteName(table)} (${nameList(key)})`);
+    return index;
   } catch (error) {
     const twin = twoRowsOfOneKey(db, options, table);
     if (twin === null) throw error;
-    throw new BatchPredictError("BP_CONFIG", `--key ${key.join(",")} does not identify a row: ${twin}`, {
+    throw new BatchPredictError("BP_CONFIG", `--key ${key.join(",")} does not identify a row of table "${table}": ${twin}`, {
       where: { file: options.path, column: key[0]! },
       hints: ["add columns to --key until it identifies a row", "write every row with --if-exists append or replace"],
       cause: error,
@@ -69,13 +73,17 @@ export function createKey(db: Database.Database, options: SinkOptions, table: st
   }
 }
 
-function checkKeysDiffer(db: Database.Database, options: SinkOptions, table: string): void {
-  const twin = twoRowsOfOneKey(db, options, table);
-  if (twin === null) return;
-  throw new BatchPredictError("BP_CONFIG", `--key ${options.key.join(",")} does not identify a row of the input: ${twin}`, {
-    where: { file: options.path, column: options.key[0]! },
-    hints: ["add columns to --key until it identifies a row, or remove the doubles from the input"],
-  });
+/** Of rows of one key the last in input order stays, as it does where rows are renewed one after the other. @returns rows that went */
+export function createKeyOfNewTable(db: Database.Database, options: SinkOptions): number {
+  const { table, key } = options;
+  let went = 0;
+  if (twoRowsOfOneKey(db, options, table) !== null) {
+    const rowid = numberedBy(db, table, [])!;
+    const last = `SELECT max(${rowid}) FROM ${quoteName(table)} GROUP BY ${nameList(key)}`;
+    went = db.prepare(`DELETE FROM ${quoteName(table)} WHERE ${rowid} NOT IN (${last})`).run().changes;
+  }
+  createKey(db, options, table);
+  return went;
 }
 
 export function tableExists(options: SinkOptions): BatchPredictError {
@@ -93,6 +101,13 @@ export function tableExists(options: SinkOptions): BatchPredictError {
   );
 }
 
+function tableAppeared({ table, path }: SinkOptions): BatchPredictError {
+  return new BatchPredictError("BP_OUTPUT_EXISTS", `table "${table}" was made in ${path} by another program during the run`, {
+    where: { file: path },
+    hints: ["run the same command again: it then writes into that table", "or write to another table with --table NAME"],
+  });
+}
+
 function twoRowsOfOneKey(db: Database.Database, { key }: SinkOptions, table: string): string | null {
   const row = db
     .prepare(`SELECT ${nameList(key)}, count(*) FROM ${quoteName(table)} GROUP BY ${nameList(key)} HAVING count(*) > 1 LIMIT 1`)
@@ -103,8 +118,7 @@ function twoRowsOfOneKey(db: Database.Database, { key }: SinkOptions, table: str
 }
 
 /** The old table's indexes and triggers are made again on the new one; an index over a column that is gone is dropped with it. */
-function swap(db: Database.Database, staging: string, table: string): number {
-  const rows = countRows(db, staging);
+function swap(db: Database.Database, staging: string, table: string): void {
   const again = dependents(db, table);
   db.exec(`DROP TABLE ${quoteName(table)}`);
   rename(db, staging, table);
@@ -115,7 +129,6 @@ function swap(db: Database.Database, staging: string, table: string): number {
       if (!(error instanceof Error && /no such column|has no column/.test(error.message))) throw error;
     }
   }
-  return rows;
 }
 
 /** Runs under `legacy_alter_table`, or SQLite would refuse while a view speaks of the table that was just dropped. */

@@ -3,6 +3,18 @@ import { BatchPredictError } from "../../core/errors.ts";
 import type { SinkOptions } from "../../core/sink.ts";
 import { sameName } from "./identifiers.ts";
 
+/** @throws BP_CONFIG for keys that the output does not have */
+export function checkKeyColumns(columns: readonly string[], options: SinkOptions): void {
+  if (options.ifExists !== "upsert") return;
+  const missing = options.key.filter((key) => !columns.some((name) => sameName(name, key)));
+  if (missing.length === 0) return;
+  throw new BatchPredictError("BP_CONFIG", `--key names columns that the output does not have: ${missing.join(", ")}`, {
+    where: { file: options.path, column: missing[0]! },
+    actual: `output columns ${columns.join(", ")}`,
+    hints: ["keep the key columns in the output with --keep"],
+  });
+}
+
 /**
  * A key must be there: to SQLite every NULL differs from every other, so a row without a key would be added anew by each run.
  * @param rowBase rows of the output before this batch
@@ -39,4 +51,15 @@ function firstMissing(data: Data): number {
     if (data.type.typeId === Type.Dictionary && data.dictionary?.get(data.values[index]) === null) return index;
   }
   return -1;
+}
+
+/** For people: rows of the input that are not in the table, because later ones of their key took their place. */
+export function repeatedKeys(rows: number, { key, table }: SinkOptions): { warnings?: string[] } {
+  if (rows === 0) return {};
+  const renewed = rows === 1 ? "1 row was" : `${rows} rows were`;
+  return {
+    warnings: [
+      `--key ${key.join(",")}: ${renewed} renewed by later rows of the same key; table "${table}" holds the last of each`,
+    ],
+  };
 }

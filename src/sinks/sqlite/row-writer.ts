@@ -18,15 +18,18 @@ export class RowWriter {
     db: Database.Database,
     table: string,
     private readonly columns: readonly string[],
+    conflict = "",
   ) {
     this.blockRows = Math.max(1, Math.min(ROWS_PER_STATEMENT, Math.floor(MAX_PARAMETERS / columns.length)));
     const row = `(${columns.map(() => "?").join(",")})`;
     const insert = `INSERT INTO ${quoteName(table)} (${nameList(columns)}) VALUES `;
-    this.single = db.prepare(insert + row);
-    this.block = db.prepare(insert + Array<string>(this.blockRows).fill(row).join(","));
+    this.single = db.prepare(insert + row + conflict);
+    this.block = db.prepare(insert + Array<string>(this.blockRows).fill(row).join(",") + conflict);
   }
 
-  write(batch: RecordBatch): void {
+  /** @returns rows that SQLite says were inserted or renewed */
+  write(batch: RecordBatch): number {
+    let written = 0;
     const width = this.columns.length;
     const readers = batch.data.children.map(valueReader);
     let values = new Array<SqlValue>(this.blockRows * width);
@@ -40,7 +43,8 @@ export class RowWriter {
         const read = readers[column]!;
         for (let row = 0; row < rows; row++) values[row * width + column] = read(start + row);
       }
-      (rows === 1 ? this.single : this.block).run(values);
+      written += (rows === 1 ? this.single : this.block).run(values).changes;
     }
+    return written;
   }
 }

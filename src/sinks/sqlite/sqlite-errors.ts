@@ -56,6 +56,11 @@ function sqliteError(error: unknown, path: string, doing: string): unknown {
   });
 }
 
+/** A UNIQUE, NOT NULL or CHECK of the table, or a trigger's RAISE: the rows themselves are at fault. */
+export function breaksRule(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_CONSTRAINT");
+}
+
 export function translating<T>(path: string, doing: string, action: () => T): T {
   try {
     return action();

@@ -3,9 +3,10 @@
  *
  * A database that does not exist is built in a partial file and renamed. It is left in SQLite's default journal mode, not WAL: a
  * reader of a WAL database leaves -wal and -shm files in the output folder.
- * An existing database keeps its mode; rows go to staging tables in transactions of `commitRows`, and one transaction at the
- * end merges them and writes the run's record. Between two transactions no lock is held, so other programs can go on.
- * Rows, rejects and the run's checkpoint are one transaction; the run's record is the proof that it is done.
+ * An existing database keeps its mode. Rows go in transactions of `commitRows`: into the table itself where it is appended to or
+ * renewed (see live-table.ts), else into staging tables that one transaction at the end puts in place. Between two transactions no
+ * lock is held, so other programs can go on.
+ * Rows, rejects and the run's checkpoint are one transaction; the run's record, in the last one, is the proof that it is done.
  */
 import fs from "node:fs";
 import type { RecordBatch } from "apache-arrow";
@@ -19,16 +20,26 @@ import { openPartial, type PartialFile } from "../partial-file.ts";
 import { prepareBatch } from "../prepare-batch.ts";
 import { openRejects, type RejectsWriter } from "../rejects.ts";
 import { checkTable } from "./check-table.ts";
-import { createCheckpointTable, DATABASE_RUNS, loadCheckpoint, storeCheckpoint } from "./checkpoint-table.ts";
-import { columnsOf, declaredType, type SqliteColumn } from "./columns.ts";
-import { quoteName, sameName } from "./identifiers.ts";
-import { countRows, createKey, mergeRejects, mergeRows } from "./merge.ts";
-import { checkKey } from "./row-key.ts";
+import {
+  createCheckpointTable,
+  DATABASE_RUNS,
+  loadCheckpoint,
+  type StoredCheckpoint,
+  stateIn,
+  storeCheckpoint,
+} from "./checkpoint-table.ts";
+import { columnsOf, type SqliteColumn } from "./columns.ts";
+import { quoteName } from "./identifiers.ts";
+import { LiveTable } from "./live-table.ts";
+import { countRows, createKeyOfNewTable, createTable, showRejects, showRows } from "./merge.ts";
+import { createRejectsTable, RejectWriter } from "./rejects-table.ts";
+import { checkKey, checkKeyColumns, repeatedKeys } from "./row-key.ts";
 import { RowWriter } from "./row-writer.ts";
 import { writeRunRecord } from "./run-table.ts";
-import { translating } from "./sqlite-errors.ts";
-import { dropAbandoned, type StagingNames, stagingNames } from "./staging.ts";
+import { breaksRule, translating } from "./sqlite-errors.ts";
+import { abandonedRuns, type StagingNames, stagingNames } from "./staging.ts";
 import { checkFits, objectKind } from "./tables.ts";
+import { takeBack } from "./take-back.ts";
 
 /** How long a lock of another program is waited for: before the first row, and later, when giving up would waste a run. */
 export interface BusyTimeouts {
@@ -50,13 +61,19 @@ class SqliteSink implements Sink {
   private isNew = false;
   private columns: SqliteColumn[] | null = null;
   private rowWriter: RowWriter | null = null;
-  private insertReject: Database.Statement | null = null;
+  private rejectWriter: RejectWriter | null = null;
+  /** The table that rows are added to, unit by unit; null where they wait until the end. */
+  private live: LiveTable | null = null;
+  /** The rows break a rule of the table: going on would only meet it again. */
+  private hopeless = false;
   private pending: { rows: RecordBatch[]; rejects: RejectedRow[]; count: number; bytes: number } = nothingPending();
   private rowsTaken = 0;
   private rejectsTaken = 0;
   private checkpoint: Checkpoint | null = null;
   private committed = false;
-  /** Tables the rows are written to: the final ones in a new database, staging ones in an existing one. */
+  /** The state in the database, as this process knows it. */
+  private state: string | null = null;
+  /** Tables the rows are written to: the final ones in a new database and where rows are added, else staging ones. */
   private into: StagingNames;
 
   constructor(
@@ -122,11 +139,15 @@ class SqliteSink implements Sink {
       const stored = resumed ? loadCheckpoint(db, this.into.checkpoint) : null;
       if (!this.isNew) {
         checkTable(db, options);
-        this.transaction(() => dropAbandoned(db, finalPath, options.runId, resumed !== null));
+        this.transaction(() => {
+          for (const run of abandonedRuns(db, finalPath, options.runId, resumed !== null)) takeBack(db, run);
+        });
         db.pragma(`busy_timeout = ${this.timeouts.writeMs}`);
       }
       this.rejectsFile = openRejects(options, stored?.rejectsFile ?? null);
       if (stored === null) return;
+      this.state = stateIn(db, this.into.checkpoint);
+      if (stored.live) this.writeLive(LiveTable.resume(db, options, this.into, stored.live));
       this.checkpoint = stored.checkpoint;
       this.rowsTaken = stored.rows;
       this.rejectsTaken = stored.rejects;
@@ -136,7 +157,7 @@ class SqliteSink implements Sink {
 
   write(batch: SinkBatch): void {
     const rows = prepareBatch(batch);
-    translating(this.options.path, this.doing, () => {
+    this.working(() => {
       if (this.columns === null) this.prepareTables(rows);
       checkKey(rows, this.options, this.rowsTaken);
       const { pending } = this;
@@ -154,7 +175,23 @@ class SqliteSink implements Sink {
   }
 
   commit(): void {
-    translating(this.options.path, this.doing, () => this.flush());
+    this.working(() => this.flush());
+  }
+
+  private working<T>(action: () => T): T {
+    return translating(this.options.path, `write table "${this.options.table}" of`, () => {
+      try {
+        return action();
+      } catch (error) {
+        this.hopeless ||= breaksRule(error);
+        throw error;
+      }
+    });
+  }
+
+  private writeLive(live: LiveTable): void {
+    this.live = live;
+    this.into = { ...this.into, rows: live.state.table, rejects: this.rejectsTable };
   }
 
   finish(record: RunRecord): SinkResult {
@@ -165,13 +202,16 @@ class SqliteSink implements Sink {
         where: { file: options.path },
       });
     }
-    translating(options.path, this.doing, () => {
+    let repeated = 0;
+    this.working(() => {
       this.flush();
-      this.checkCounts(db);
+      if (this.live === null) this.checkCounts(db);
       checkTaken(options, this.rowsTaken, record.rows_predicted);
       failpoint("finish-counted");
       this.notePublish(claim);
-      this.transaction(() => this.publishTables(db, record));
+      this.transaction(() => {
+        repeated = this.publishTables(db, record);
+      });
       db.close();
     });
     this.db = null;
@@ -183,7 +223,8 @@ class SqliteSink implements Sink {
     if (options.work === undefined) claim.journal.remove();
     else claim.journal.close();
     this.claim = null;
-    return { path: options.path, bytes: fs.statSync(options.path).size, rows: this.rowsTaken, rejectsPath };
+    const bytes = fs.statSync(options.path).size;
+    return { path: options.path, bytes, rows: this.rowsTaken, rejectsPath, ...repeatedKeys(repeated, options) };
   }
 
   private notePublish({ journal }: Claim): void {
@@ -200,7 +241,7 @@ class SqliteSink implements Sink {
 
   suspend(): { resumable: boolean; bytes: number } {
     const { claim, options } = this;
-    if (claim === null || options.work === undefined || !this.committed) {
+    if (claim === null || options.work === undefined || !this.committed || this.hopeless) {
       this.abort();
       return { resumable: false, bytes: 0 };
     }
@@ -215,12 +256,10 @@ class SqliteSink implements Sink {
   abort(): void {
     const { db, claim } = this;
     try {
-      if (db !== null && !this.isNew) {
-        for (const table of [this.into.rows, this.into.rejects, this.into.checkpoint])
-          db.exec(`DROP TABLE IF EXISTS ${quoteName(table)}`);
-      }
+      const ours = claim?.journal.stillOurs() === true;
+      if (db !== null && ours && !this.isNew) this.transaction(() => takeBack(db, this.options.runId));
     } catch {
-      // Locked or full: the journal goes below, so the next run of this database removes the tables.
+      // Locked or full: the journal goes below, so the next run of this database does it.
     }
     this.closeDatabase();
     this.partial?.discard();
@@ -242,40 +281,34 @@ class SqliteSink implements Sink {
     return published === null ? null : this.claim!.header.rejects!.finalPath;
   }
 
-  private get doing(): string {
-    return `write table "${this.options.table}" of`;
-  }
-
   private prepareTables(first: RecordBatch): void {
     const db = this.db!;
     const { options } = this;
     const columns = columnsOf(first.schema.fields, options.path);
-    if (!this.committed) this.createTables(db, columns);
-    this.columns = columns;
     const names = columns.map(({ name }) => name);
-    this.rowWriter = new RowWriter(db, this.into.rows, names);
-    if (this.rejectsInDatabase) {
-      this.insertReject = db.prepare(`INSERT INTO ${quoteName(this.into.rejects)} VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
-    }
+    if (!this.committed) this.createTables(db, columns, names);
+    this.columns = columns;
+    this.rowWriter = new RowWriter(db, this.into.rows, names, this.live?.conflict);
+    if (this.rejectsInDatabase) this.rejectWriter = new RejectWriter(db, this.into.rejects, options.runId);
   }
 
-  private createTables(db: Database.Database, columns: SqliteColumn[]): void {
+  private createTables(db: Database.Database, columns: SqliteColumn[], names: string[]): void {
     const { options } = this;
-    checkKeyColumns(columns, options);
+    checkKeyColumns(names, options);
     const adds = options.ifExists === "append" || options.ifExists === "upsert";
-    if (!this.isNew && adds && objectKind(db, options.table) !== null) checkFits(db, options, columns);
-    const isKey = (name: string): boolean => options.ifExists === "upsert" && options.key.some((key) => sameName(key, name));
-    const declarations = columns.map(({ name, kind }) =>
-      `${quoteName(name)} ${declaredType(kind)}${isKey(name) ? " NOT NULL" : ""}`.trim(),
-    );
-    this.transaction(() => {
+    this.state = this.transaction(() => {
       // Of a run that died after it had made them, before its first commit.
-      for (const table of [this.into.rows, this.into.rejects, this.into.checkpoint]) {
-        if (table.startsWith("_batchpredict_staging_")) db.exec(`DROP TABLE IF EXISTS ${quoteName(table)}`);
+      if (!this.isNew) takeBack(db, options.runId);
+      if (!this.isNew && adds && objectKind(db, options.table) !== null) {
+        checkFits(db, options, columns);
+        this.writeLive(LiveTable.begin(db, options, { ...this.into, rejects: this.rejectsTable }, names));
+        createCheckpointTable(db, this.into.checkpoint);
+        return this.storeState(null, null);
       }
-      db.exec(`CREATE TABLE ${quoteName(this.into.rows)} (${declarations.join(", ")})`);
-      if (this.rejectsInDatabase) db.exec(`CREATE TABLE ${quoteName(this.into.rejects)} (${REJECT_DECLARATIONS})`);
+      createTable(db, options, this.into.rows, columns);
+      if (this.rejectsInDatabase) createRejectsTable(db, this.into.rejects);
       if (options.work) createCheckpointTable(db, this.into.checkpoint);
+      return null;
     });
   }
 
@@ -290,18 +323,27 @@ class SqliteSink implements Sink {
     this.pending = nothingPending();
     const { checkpoint } = this;
     const keep = this.options.work !== undefined && checkpoint !== null;
-    this.transaction(() => {
-      for (const batch of rows) this.rowWriter!.write(batch);
-      for (const { row, line, byte, column, code, message, raw } of this.insertReject ? rejects : [])
-        this.insertReject!.run(this.options.runId, row, line, byte, column, code, message, raw);
+    this.state = this.transaction(() => {
+      this.writeRows(rows);
+      this.rejectWriter?.write(rejects);
       failpoint("commit-written");
-      if (keep) {
-        const stored = { checkpoint, rows: this.rowsTaken, rejects: this.rejectsTaken, rejectsFile };
-        storeCheckpoint(this.db!, this.into.checkpoint, stored);
-      }
+      return keep || this.live ? this.storeState(keep ? checkpoint : null, rejectsFile) : null;
     });
     this.committed ||= keep;
     failpoint("commit-done");
+  }
+
+  private writeRows(batches: readonly RecordBatch[]): void {
+    const write = (): number => batches.reduce((rows, batch) => rows + this.rowWriter!.write(batch), 0);
+    const rows = batches.reduce((sum, { numRows }) => sum + numRows, 0);
+    if (this.live) this.live.takeUnit(rows, write);
+    else write();
+  }
+
+  private storeState(checkpoint: Checkpoint | null, rejectsFile: StoredCheckpoint["rejectsFile"]): string {
+    const { rowsTaken: rows, rejectsTaken: rejects } = this;
+    const stored = { checkpoint, rows, rejects, rejectsFile, live: this.live?.state ?? null };
+    return storeCheckpoint(this.db!, this.into.checkpoint, this.state, stored);
   }
 
   private checkCounts(db: Database.Database): void {
@@ -319,17 +361,17 @@ class SqliteSink implements Sink {
     });
   }
 
-  private publishTables(db: Database.Database, record: RunRecord): void {
-    const { options } = this;
-    db.exec(`DROP TABLE IF EXISTS ${quoteName(this.into.checkpoint)}`);
-    if (this.isNew) {
-      if (options.ifExists === "upsert") createKey(db, options, options.table);
-    } else {
-      const names = this.columns?.map(({ name }) => name) ?? columnNames(db, this.into.rows);
-      this.expectRows(mergeRows(db, options, this.into.rows, names), this.rowsTaken, "rows");
-      if (this.rejectsInDatabase) mergeRejects(db, options, this.into.rejects, this.rejectsTable);
-    }
+  /** @returns rows that gave way to later ones of their key */
+  private publishTables(db: Database.Database, record: RunRecord): number {
+    const { options, into } = this;
+    let repeated = 0;
+    if (this.live) repeated = this.live.repeatedKeys(this.rowsTaken);
+    else if (!this.isNew) repeated = showRows(db, options, into.rows);
+    else if (options.ifExists === "upsert") repeated = createKeyOfNewTable(db, options);
+    if (!this.isNew && !this.live && this.rejectsInDatabase) showRejects(db, options, into.rejects, this.rejectsTable);
+    for (const table of [into.checkpoint, into.undo]) db.exec(`DROP TABLE IF EXISTS ${quoteName(table)}`);
     writeRunRecord(db, options.table, record);
+    return repeated;
   }
 
   /** IMMEDIATE: the lock is waited for at the start, where the busy timeout works, not at the first write. */
@@ -343,24 +385,6 @@ const NEW_DATABASE = ["journal_mode = DELETE", "synchronous = NORMAL", "locking_
 /** foreign_keys is on in better-sqlite3, unlike in SQLite: dropping a replaced table would delete rows that refer to it. */
 const EXISTING_DATABASE = ["synchronous = FULL", "foreign_keys = OFF", "legacy_alter_table = ON"];
 
-const REJECT_DECLARATIONS =
-  'run_id TEXT NOT NULL, "row" INTEGER, line INTEGER, byte INTEGER, "column" TEXT, code TEXT, message TEXT, raw TEXT';
-
 function nothingPending(): { rows: RecordBatch[]; rejects: RejectedRow[]; count: number; bytes: number } {
   return { rows: [], rejects: [], count: 0, bytes: 0 };
-}
-
-function columnNames(db: Database.Database, table: string): string[] {
-  return db.prepare("SELECT name FROM pragma_table_info(?)").pluck().all(table) as string[];
-}
-
-function checkKeyColumns(columns: readonly SqliteColumn[], options: SinkOptions): void {
-  if (options.ifExists !== "upsert") return;
-  const missing = options.key.filter((key) => !columns.some(({ name }) => sameName(name, key)));
-  if (missing.length === 0) return;
-  throw new BatchPredictError("BP_CONFIG", `--key names columns that the output does not have: ${missing.join(", ")}`, {
-    where: { file: options.path, column: missing[0]! },
-    actual: `output columns ${columns.map(({ name }) => name).join(", ")}`,
-    hints: ["keep the key columns in the output with --keep"],
-  });
 }

@@ -44,6 +44,26 @@ export function hasUniqueKey(db: Database.Database, table: string, key: readonly
   return indexes.some((index) => covers(db.prepare("SELECT name FROM pragma_index_info(?)").pluck().all(index) as string[]));
 }
 
+/** Names of the columns of the table's PRIMARY KEY. */
+export function primaryKey(db: Database.Database, table: string): string[] {
+  return existingColumns(db, table).flatMap(({ name, pk }) => (pk > 0 ? [name] : []));
+}
+
+/**
+ * The name by which SQLite's own row number is asked for; null where there is none (WITHOUT ROWID), or where it is one of `columns`
+ * (INTEGER PRIMARY KEY), so that rows bring their numbers along.
+ */
+export function numberedBy(db: Database.Database, table: string, columns: readonly string[]): string | null {
+  const existing = existingColumns(db, table);
+  const [key, ...others] = existing.filter(({ pk }) => pk > 0);
+  const isNumber = key !== undefined && others.length === 0 && /^integer$/i.test(key.type);
+  if (isNumber && columns.some((column) => sameName(column, key.name))) return null;
+  const free = ["_rowid_", "rowid", "oid"].find((word) => !existing.some(({ name }) => sameName(name, word)));
+  if (free === undefined) return null;
+  const withoutRowid = db.prepare("SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'").pluck().get(table) === 1;
+  return withoutRowid ? null : free;
+}
+
 /**
  * Adding rows must neither change a value on its way (SQLite converts silently by a column's affinity) nor leave a column empty
  * that the rows should have had.
