@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import ModelTable from "./model-table.ts";
 
 export default defineConfig({
   test: {
@@ -10,5 +11,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: "forks",
     maxWorkers: 2,
+    // Last, what became of every real model, by exporter and by feature; `npm run test:models` runs their walks alone.
+    reporters: ["default", ...(process.env.GITHUB_ACTIONS === "true" ? ["github-actions"] : []), new ModelTable()],
   },
 });

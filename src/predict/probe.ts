@@ -55,34 +55,44 @@ export async function probe(
 export type Dependence = "rows" | "order" | "neighbours";
 
 /**
- * The same rows once more in reverse: what belongs to a row must move with it.
- * Needs at least two rows that differ; says "rows" where that cannot be told.
+ * The same rows once more in reverse: what belongs to a row must move with it. And the first row beside copies of itself: what it gets
+ * must not change with the company (attention over the batch moves with its rows, and yet mixes them).
+ * Needs at least two rows that differ; says "rows" where that cannot be told. Costs two calls.
  */
 export async function findDependence(session: Runner, call: ProbedCall, perRowInputs: ReadonlySet<string>): Promise<Dependence> {
-  if (!call.real || call.rows < 2) return "rows";
-  const feeds = Object.fromEntries(
-    Object.entries(call.feeds).map(([name, feed]) => [name, perRowInputs.has(name) ? reversed(feed, call.rows) : feed]),
-  );
-  const names = Object.keys(call.results);
-  let again: Record<string, Feed>;
-  try {
-    again = await session.run(feeds, names);
-  } catch {
-    return "rows";
+  const { rows, results } = call;
+  if (!call.real || rows < 2) return "rows";
+  const names = Object.keys(results);
+  const again = async (rowFrom: (row: number) => number): Promise<Record<string, Feed> | null> => {
+    const fed = Object.entries(call.feeds).map(([name, feed]): [string, Feed] => [
+      name,
+      perRowInputs.has(name) ? rearranged(feed, rows, rowFrom) : feed,
+    ]);
+    return session.run(Object.fromEntries(fed), names).catch(() => null);
+  };
+  const reverse = (row: number): number => rows - 1 - row;
+  const reversed = await again(reverse);
+  if (reversed === null) return "rows";
+  if (!names.every((name) => same(rearranged(reversed[name]!, rows, reverse).data, results[name]!.data))) {
+    return names.every((name) => same(reversed[name]!.data, results[name]!.data)) ? "order" : "neighbours";
   }
-  const moved = names.every((name) => same(reversed(again[name]!, call.rows).data, call.results[name]!.data));
-  if (moved) return "rows";
-  return names.every((name) => same(again[name]!.data, call.results[name]!.data)) ? "order" : "neighbours";
+  const beside = await again(() => 0);
+  if (beside === null) return "rows";
+  return names.every((name) => same(firstRow(beside[name]!, rows), firstRow(results[name]!, rows))) ? "rows" : "neighbours";
 }
 
-function reversed(feed: Feed, rows: number): Feed {
+function rearranged(feed: Feed, rows: number, rowFrom: (row: number) => number): Feed {
   const { data } = feed;
   const rowSize = data.length / rows;
   const copy = data.slice() as TensorArray;
   for (let row = 0; row < rows; row++) {
-    for (let at = 0; at < rowSize; at++) copy[row * rowSize + at] = data[(rows - 1 - row) * rowSize + at] as never;
+    for (let at = 0; at < rowSize; at++) copy[row * rowSize + at] = data[rowFrom(row) * rowSize + at] as never;
   }
   return { ...feed, data: copy };
+}
+
+function firstRow({ data }: Feed, rows: number): TensorArray {
+  return data.slice(0, data.length / rows) as TensorArray;
 }
 
 function same(a: TensorArray, b: TensorArray): boolean {

@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { batchpredict, type Workdir, workdir } from "../cli/batchpredict.ts";
-import { foldersOf } from "../corpora.ts";
+import { foldersOf, readJson } from "../corpora.ts";
+import { exporterOf } from "./about.ts";
 
 /** What the runtime says when its own words get through; ours name the file, the input or the output. */
 const RUNTIME_WORDS = /onnxruntime_src|Load model from|Protobuf parsing|Exception|\bat .*\.(?:js|ts|cc):\d|::|\x1b\[/;
@@ -16,7 +17,8 @@ afterAll(() => dir.remove());
 
 describe.concurrent("models that must be refused", () => {
   for (const { name, folder } of foldersOf("models_bad")) {
-    it(name, async () => {
+    it(name, async ({ task }) => {
+      const about = readJson<{ source: { repo: string } | null; why: string }>(path.join(folder, "about.json"));
       const place = dir.file(name);
       mkdirSync(place);
       const input = path.join(place, "numbers.csv");
@@ -25,6 +27,8 @@ describe.concurrent("models that must be refused", () => {
       const { code, signal, stdout, stderr } = await batchpredict(["run", "-m", model, "-i", input, "-o", "out.parquet"], {
         cwd: place,
       });
+      const result = `refused: ${/^error (BP_[A-Z_]+)/.exec(stderr)?.[1]}`;
+      task.meta.model = { from: "models_bad", name, exporter: exporterOf(about), features: [`bad: ${about.why}`], result };
       expect(stderr).toMatch(/^error BP_(?:MODEL_[A-Z_]+|BINDING): \S.+\n(?: {2}.+\n)+$/);
       expect(stderr).toMatch(/^ +fix: \S/m);
       expect(stderr).not.toMatch(RUNTIME_WORDS);

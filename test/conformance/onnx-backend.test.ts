@@ -62,7 +62,15 @@ describe.skipIf(folder === null)("ai.onnx.ml node tests", () => {
       }
     };
 
-    it(`${name}: JSON Lines, an array per row`, async () => {
+    it(`${name}: JSON Lines, an array per row`, async ({ task }) => {
+      const operator = name.replace("test_ai_onnx_ml_", "");
+      task.meta.model = {
+        from: "onnx_backend",
+        name,
+        exporter: "ONNX backend suite",
+        features: [`ai.onnx.ml node test: ${operator}`],
+        result: "equal",
+      };
       const input = dir.file(`${name}.jsonl`);
       const records = Array.from({ length: rows }, (_, row) =>
         JSON.stringify(Object.fromEntries(fed.map(([input, { data }]) => [input, flat(data[row]).map(noNan)]))).replaceAll(

@@ -7,6 +7,7 @@ import type { PlanReport } from "../../src/run/plan-report.ts";
 import { batchpredict, type Workdir, workdir } from "../cli/batchpredict.ts";
 import { FIXTURES, material, readJson } from "../corpora.ts";
 import { readParquet } from "../parquet.ts";
+import { type About, exporterOf, featuresOf } from "./about.ts";
 import { flat, valuesDiffer } from "./compare.ts";
 
 interface Scenario {
@@ -57,13 +58,18 @@ for (const [rootName, root] of roots) {
     if (!existsSync(path.join(root, "scenarios", folder))) continue;
     const inputs = readdirSync(home).filter((name) => name.startsWith("input."));
     describe(`${folder} (${rootName})`, () => {
-      it.each(inputs)("%s", async (input) => {
+      it.for(inputs)("%s", async (input, { task }) => {
         const model = path.join(root, "scenarios", folder, "model.onnx");
         const given = ["-m", model, "-i", path.join(home, input), ...flags, "--keep", keep.join(",")];
+        const about = readJson<About>(path.join(home, "about.json"));
+        if (input === inputs[0]) {
+          const external = folder.endsWith("extdata") ? ["external data"] : [];
+          const features = [...featuresOf(about), ...external, `scenario from ${path.basename(root)}`];
+          task.meta.model = { from: "scenarios", name: folder, exporter: exporterOf(about), features, result: "equal" };
+        }
         const planned = await batchpredict(["plan", ...given, "--json"]);
         expect(planned.stderr).not.toContain("error BP_");
         const plan = planned.json<PlanReport>();
-        const about = readJson<{ outputs: { name: string }[] }>(path.join(home, "about.json"));
         expect(plan.outputs.map((output) => output.name)).toEqual(about.outputs.map((output) => output.name));
 
         const output = dir.file(`${rootName}-${folder}-${input}.parquet`);

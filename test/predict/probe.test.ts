@@ -93,6 +93,11 @@ describe("whether a row's result is its own", () => {
     ["a last bit of the position", "rows", (rows) => rows.map((row, at) => row * (1 + 1e-6 * at))],
     ["the position alone", "order", (rows) => rows.map((_, at) => at)],
     ["sorted over the batch", "order", (rows) => [...rows].sort((a, b) => a - b)],
+    [
+      "mixed over the batch, moving with its rows",
+      "neighbours",
+      (rows) => rows.map((row) => row + rows.reduce((a, b) => a + b, 0)),
+    ],
     ["a running sum", "neighbours", (rows) => rows.map((_, at) => rows.slice(0, at + 1).reduce((a, b) => a + b, 0))],
   ])("%s: %s", async (_what, expected, compute) => {
     expect(await judged(model(compute))).toBe(expected);
