@@ -16,7 +16,7 @@ export interface About {
   why_not?: string;
   needs_locale?: string | null;
   model_file?: string;
-  source: { repo: string } | null;
+  source?: { repo: string } | null;
   producer?: string | null;
   tags?: string[];
   opset?: Record<string, number>;
@@ -54,6 +54,7 @@ export function isLoadable(about: About): boolean {
 export function exporterOf({ producer, source }: Pick<About, "producer" | "source">): string {
   const tool = (producer ?? "").replace(/(?:[ :]+v?\d[\w.+-]*)+(?: [0-9a-f]{6})?$/, "");
   if (tool !== "") return tool;
+  if (source === undefined) return "trained for this project";
   return source === null ? "unnamed tool" : `unnamed, from ${source.repo.replace("https://github.com/", "")}`;
 }
 
