@@ -21,6 +21,13 @@ export interface ByteChunk {
   linesBefore?: number;
 }
 
+/** Byte position of an Arrow message; `metadataBytes` counts its prefix and padding too. */
+export interface MessagePlace {
+  offset: number;
+  metadataBytes: number;
+  bodyBytes: number;
+}
+
 export interface RowChunk {
   kind: "rows";
   index: number;
@@ -30,6 +37,8 @@ export interface RowChunk {
   /** Rows within the unit; rowEnd is exclusive. */
   rowStart: number;
   rowEnd: number;
+  /** Where the unit lies in an Arrow stream on disk, which has no index: the record batch, and the dictionaries as they stand there. */
+  messages?: { batch: MessagePlace; dictionaries: MessagePlace[] };
   /** An Arrow stream's messages (schema, dictionaries, one record batch) where it cannot be read again by range. */
   inline?: Uint8Array<ArrayBuffer>;
 }

@@ -14,8 +14,8 @@ const MAX_BATCH_BYTES = 4 << 20;
  */
 const MAX_TEXT_CHUNK_BYTES = 1 << 20;
 const MIN_TEXT_CHUNK_BYTES = 64 << 10;
-/** A record batch is handed out whole up to this size; splitting it would decode it twice. */
-const ROW_CHUNK_BYTES = 32 << 20;
+/** Rows of a record batch: less costs more than it saves, more holds more memory. */
+const ROW_CHUNK_BYTES = 8 << 20;
 /** A model larger than this is loaded once, with all threads, instead of once per worker. */
 const LARGE_MODEL_BYTES = 512 << 20;
 /** Inputs smaller than this are done before a second worker has loaded the model. */

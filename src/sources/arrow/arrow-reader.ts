@@ -13,6 +13,7 @@ import { neededColumns, projectPlan } from "../../values/arrow-projection.ts";
 import { emptyBatch } from "../../values/arrow-take.ts";
 import { rowJson } from "../../values/arrow-text.ts";
 import { ArrowFile } from "./arrow-file.ts";
+import { StreamFile } from "./stream-file.ts";
 import { packedMessages } from "./stream-messages.ts";
 
 export const openArrowReader: OpenReader = async (description, plan) => new ArrowReader(description, plan);
@@ -27,7 +28,7 @@ interface OpenedBatch {
 class ArrowReader implements ChunkReader {
   private readonly columns: number[];
   private readonly plan: BindingPlan;
-  private open: { index: number; file: ArrowFile } | undefined;
+  private open: { index: number; file: ArrowFile | StreamFile } | undefined;
 
   constructor(
     private readonly description: SourceDescription,
@@ -97,16 +98,18 @@ class ArrowReader implements ChunkReader {
   private batchOf(rows: RowChunk, columns: readonly number[], whole = false): OpenedBatch {
     if (rows.inline !== undefined) return inlineBatch(this.pathOf(rows), rows.inline, columns);
     const file = this.fileAt(rows.file);
-    const loader = whole ? file.wholeBatch(rows.unit) : file.batch(rows.unit, columns);
-    return { loader, schema: file.schema, bytes: file.batchSize(rows.unit).bytes };
+    const { batch, dictionaries } = file instanceof ArrowFile ? file.placeOf(rows.unit) : rows.messages!;
+    const loader = whole ? file.blocks.wholeBatch(batch, dictionaries) : file.blocks.batch(batch, dictionaries, columns);
+    return { loader, schema: file.schema, bytes: batch.metadataBytes + batch.bodyBytes };
   }
 
-  private fileAt(index: number): ArrowFile {
+  private fileAt(index: number): ArrowFile | StreamFile {
     if (this.open?.index === index) return this.open.file;
     this.open?.file.close();
     this.open = undefined;
     const expected = this.description.files[index]!;
-    const file = ArrowFile.open(expected.path, expected);
+    const kind = this.description.format === "arrow-stream" ? StreamFile : ArrowFile;
+    const file = kind.open(expected.path, expected);
     this.open = { index, file };
     return file;
   }

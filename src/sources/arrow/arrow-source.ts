@@ -1,4 +1,4 @@
-/** Arrow files and streams as a source. Files are planned by their index and read by workers; streams travel inside their chunks. */
+/** Arrow files and streams as a source. What is on disk is planned by places and read by workers; a pipe travels inside its chunks. */
 import type { Readable } from "node:stream";
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Schema } from "apache-arrow";
@@ -8,6 +8,7 @@ import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOpt
 import { describeColumns } from "../describe-columns.ts";
 import { ArrowFile, headKind } from "./arrow-file.ts";
 import { checkSameSchema, previewRows } from "./arrow-preview.ts";
+import { openDiskStreamSource } from "./disk-stream-source.ts";
 import { planRows } from "./plan-rows.ts";
 import { PositionedFile } from "./positioned-file.ts";
 import { openStreamSource } from "./stream-source.ts";
@@ -15,7 +16,7 @@ import { openStreamSource } from "./stream-source.ts";
 /** Reading this many batch headers takes about a millisecond. */
 const HEADERS_PER_TURN = 64;
 
-type BatchSize = { rows: number; bytes: number };
+type BatchSize = { rows: number; bytes: number; compressed: boolean };
 
 /**
  * @param files at least one, all with one schema; "-" is a stream on `stdin` (a file may be piped too: its rows stand before its index)
@@ -25,7 +26,8 @@ export async function openArrowSource(files: readonly SourceFile[], _options: So
   const first = files[0];
   if (first === undefined) throw new BatchPredictError("BP_INTERNAL", "an Arrow source was opened without files");
   // What the bytes say wins over --input-format and over the name: pandas and polars write both kinds as ".arrow" and ".ipc".
-  if (first.path === "-" || kindOf(first.path) === "stream") return openStreamSource(files, stdin);
+  if (first.path === "-") return openStreamSource(stdin);
+  if (kindOf(first.path) === "stream") return openDiskStreamSource(files);
   return openFileSource(files);
 }
 
@@ -52,7 +54,7 @@ async function openFileSource(files: readonly SourceFile[]): Promise<Source> {
       sizes.push(own);
       seen.push({ path, sizeBytes: file.file.sizeBytes, mtimeMs: file.file.mtimeMs });
       const unit = own.findIndex(({ rows }) => rows > 0);
-      if (preview.length === 0 && unit >= 0) preview = previewRows(file.wholeBatch(unit), file.schema);
+      if (preview.length === 0 && unit >= 0) preview = firstRows(file, unit);
     } finally {
       file.close();
     }
@@ -69,6 +71,11 @@ async function openFileSource(files: readonly SourceFile[]): Promise<Source> {
     preview,
   };
   return { description, chunks: (options) => fileChunks(sizes, options), close: async () => {} };
+}
+
+function firstRows(file: ArrowFile, unit: number): string[][] {
+  const { batch, dictionaries } = file.placeOf(unit);
+  return previewRows(file.blocks.wholeBatch(batch, dictionaries), file.schema);
 }
 
 async function batchSizes(file: ArrowFile): Promise<BatchSize[]> {

@@ -70,7 +70,7 @@ function openError(path: string, error: unknown): BatchPredictError {
   );
 }
 
-export function changedError(path: string): BatchPredictError {
+function changedError(path: string): BatchPredictError {
   return new BatchPredictError("BP_INPUT_CHANGED", `the input ${path} changed while it was read`, {
     where: { file: path },
     hints: ["wait until it is written completely, then run again"],

@@ -1,10 +1,8 @@
-/** An Arrow IPC stream message by message, from a file or a pipe, with memory for one message at a time. */
-import { open } from "node:fs/promises";
+/** An Arrow IPC stream message by message from a pipe, with memory for one message at a time. */
 import type { Readable } from "node:stream";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { type ArrowMessage, readMessage, readPrefix } from "../../formats/arrow-messages.ts";
 import { headKind } from "./arrow-file.ts";
-import { changedError } from "./positioned-file.ts";
 
 /** The metadata of a batch takes some 100 bytes per column; more than this is damage, and would be allocated before it is known to exist. */
 const MAX_METADATA_BYTES = 1 << 28;
@@ -21,34 +19,9 @@ export interface StreamMessage {
 /** @returns fewer bytes than asked for only at the end of the input */
 type ReadBytes = (length: number) => Promise<Uint8Array>;
 
-/**
- * @param stdin read when path is "-"
- * @returns the messages in order; a stream may end without the end marker, but not inside of a message
- */
-export async function* streamMessages(path: string, stdin?: Readable): AsyncGenerator<StreamMessage, void> {
-  if (stdin !== undefined) {
-    yield* messages(path, readFromPipe(stdin));
-    return;
-  }
-  const handle = await open(path, "r");
-  try {
-    const { size, mtimeMs } = await handle.stat();
-    let position = 0;
-    yield* messages(path, async (length) => {
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)));
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, Math.min(bytes.length - done, 1 << 30), position);
-        if (bytesRead === 0) throw changedError(path);
-        done += bytesRead;
-        position += bytesRead;
-      }
-      const now = await handle.stat();
-      if (now.size !== size || now.mtimeMs !== mtimeMs) throw changedError(path);
-      return bytes;
-    });
-  } finally {
-    await handle.close();
-  }
+/** @returns the messages in order; a stream may end without the end marker, but not inside of a message */
+export async function* streamMessages(path: string, stdin: Readable): AsyncGenerator<StreamMessage, void> {
+  yield* messages(path, readFromPipe(stdin));
 }
 
 async function* messages(path: string, source: ReadBytes): AsyncGenerator<StreamMessage, void> {
@@ -65,9 +38,7 @@ async function* messages(path: string, source: ReadBytes): AsyncGenerator<Stream
     if (prefix === null) throw cutOff(path);
     const { prefixBytes, metadataBytes } = prefix;
     if (metadataBytes === 0) return;
-    if (metadataBytes < 0 || metadataBytes > MAX_METADATA_BYTES) {
-      throw refuseArrow(path, "it is no Arrow stream, or it is damaged", NOT_ARROW_HINTS);
-    }
+    checkMetadataBytes(path, metadataBytes);
     const metadata = await read(metadataBytes);
     if (metadata.length < metadataBytes) throw cutOff(path);
     const message = readMessage(path, metadata);
@@ -90,7 +61,13 @@ function withFirst(first: Uint8Array, read: ReadBytes): ReadBytes {
 
 const NOT_ARROW_HINTS = ["say what it is with --input-format csv, arrow or parquet", ...DAMAGED_HINTS];
 
-function cutOff(path: string): Error {
+/** @throws BP_INPUT_FORMAT for a length that no message has */
+export function checkMetadataBytes(path: string, metadataBytes: number): void {
+  if (metadataBytes >= 0 && metadataBytes <= MAX_METADATA_BYTES) return;
+  throw refuseArrow(path, "it is no Arrow stream, or it is damaged", NOT_ARROW_HINTS);
+}
+
+export function cutOff(path: string): Error {
   return refuseArrow(path, "it is no Arrow stream, or its end is missing", NOT_ARROW_HINTS);
 }
 

@@ -1,15 +1,14 @@
-/** Arrow streams: each record batch becomes a chunk that carries its own schema, the dictionaries as they stand, and the batch. */
+/** An Arrow stream from a pipe: each record batch becomes a chunk that carries its own schema, the dictionaries as they stand, and the batch. */
 import type { Readable } from "node:stream";
 import type { Schema, Vector } from "apache-arrow";
 import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
-import type { ChunkPlanOptions, Source, SourceDescription, SourceFile } from "../../core/source.ts";
+import type { ChunkPlanOptions, Source, SourceDescription } from "../../core/source.ts";
 import { BatchLoader } from "../../formats/arrow-body.ts";
 import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { describeColumns } from "../describe-columns.ts";
-import { checkSameSchema, previewRows } from "./arrow-preview.ts";
-import { PositionedFile } from "./positioned-file.ts";
+import { previewRows } from "./arrow-preview.ts";
 import { packedMessages, type StreamMessage, streamMessages } from "./stream-messages.ts";
 
 interface OpenedStream {
@@ -21,22 +20,11 @@ interface OpenedStream {
   rest: AsyncGenerator<StreamMessage, void>;
 }
 
-export async function openStreamSource(files: readonly SourceFile[], stdin: Readable | undefined): Promise<Source> {
-  const piped = files[0]!.path === "-";
-  if (piped && stdin === undefined) throw new BatchPredictError("BP_INTERNAL", "stdin was asked for and not given");
-  const seen = piped ? [{ path: "-", sizeBytes: null, mtimeMs: null }] : files.map(({ path }) => measured(path));
-  const first = await openStream(files[0]!.path, piped ? stdin : undefined);
-  try {
-    for (const { path } of files.slice(1)) {
-      const other = await openStream(path);
-      await other.rest.return();
-      checkSameSchema(first, other);
-    }
-    return new StreamSource(describe(seen, first), first);
-  } catch (error) {
-    await first.rest.return();
-    throw error;
-  }
+/** @param stdin may be a file too: its rows stand before its index */
+export async function openStreamSource(stdin: Readable | undefined): Promise<Source> {
+  if (stdin === undefined) throw new BatchPredictError("BP_INTERNAL", "stdin was asked for and not given");
+  const stream = await openStream("-", stdin);
+  return new StreamSource(describe(stream), stream);
 }
 
 class StreamSource implements Source {
@@ -50,23 +38,18 @@ class StreamSource implements Source {
   }
 
   async *chunks({ signal }: ChunkPlanOptions): AsyncGenerator<Chunk> {
+    const stream = this.takeFirst();
     let index = 0;
-    let schemaBytes = this.first?.schemaBytes;
-    for (const [file, { path }] of this.description.files.entries()) {
-      const stream = file === 0 ? await this.takeFirst(path) : await openStream(path);
-      schemaBytes ??= stream.schemaBytes;
-      try {
-        for await (const chunk of chunksOf(stream, file)) {
-          if (signal?.aborted) return;
-          yield { ...chunk, index: index++ };
-        }
-      } finally {
-        await stream.rest.return();
+    try {
+      for await (const chunk of chunksOf(stream)) {
+        if (signal?.aborted) return;
+        yield { ...chunk, index: index++ };
       }
+    } finally {
+      await stream.rest.return();
     }
     // A pipe cannot be opened again for its schema, so a stream without rows says itself what it would have held.
-    if (index === 0 && schemaBytes !== undefined)
-      yield { kind: "rows", index, file: 0, unit: -1, rowStart: 0, rowEnd: 0, inline: join([schemaBytes]) };
+    if (index === 0) yield { kind: "rows", index, file: 0, unit: -1, rowStart: 0, rowEnd: 0, inline: join([stream.schemaBytes]) };
   }
 
   async close(): Promise<void> {
@@ -74,23 +57,16 @@ class StreamSource implements Source {
     this.first = undefined;
   }
 
-  /** The stream that the description was made from; a file can be opened again, stdin cannot. */
-  private async takeFirst(path: string): Promise<OpenedStream> {
+  /** The stream that the description was made from: stdin can be read only once. */
+  private takeFirst(): OpenedStream {
     const { first } = this;
     this.first = undefined;
-    if (first !== undefined) return first;
-    if (path === "-") throw new BatchPredictError("BP_INTERNAL", "stdin can be read only once");
-    return openStream(path);
+    if (first === undefined) throw new BatchPredictError("BP_INTERNAL", "stdin can be read only once");
+    return first;
   }
 }
 
-function measured(path: string): SourceFile {
-  const file = PositionedFile.open(path);
-  file.close();
-  return { path, sizeBytes: file.sizeBytes, mtimeMs: file.mtimeMs };
-}
-
-async function openStream(path: string, stdin?: Readable): Promise<OpenedStream> {
+async function openStream(path: string, stdin: Readable): Promise<OpenedStream> {
   const rest = streamMessages(path, stdin);
   const start = await rest.next();
   if (start.done || start.value.message.kind !== "schema")
@@ -103,23 +79,16 @@ async function openStream(path: string, stdin?: Readable): Promise<OpenedStream>
   return { path, schema: start.value.message.schema, schemaBytes: start.value.bytes, pending, rest };
 }
 
-function describe(files: SourceFile[], first: OpenedStream): SourceDescription {
-  const bytes = files.reduce<number | null>(
-    (sum, { sizeBytes }) => (sum === null || sizeBytes === null ? null : sum + sizeBytes),
-    0,
-  );
-  const batch = first.pending.at(-1);
-  const rows = batch?.message.kind === "batch" ? batch.message.header.rows : 0;
-  const rowsEstimate = bytes === null || batch === undefined ? null : Math.round((bytes / batch.bytesRead) * rows);
+function describe(stream: OpenedStream): SourceDescription {
   return {
     format: "arrow-stream",
-    files,
-    columns: describeColumns(first.schema, first.path),
+    files: [{ path: stream.path, sizeBytes: null, mtimeMs: null }],
+    columns: describeColumns(stream.schema, stream.path),
     dialect: null,
     rows: null,
-    rowsEstimate,
-    bytes,
-    preview: preview(first),
+    rowsEstimate: null,
+    bytes: null,
+    preview: preview(stream),
   };
 }
 
@@ -136,7 +105,7 @@ function preview({ path, schema, pending }: OpenedStream): string[][] {
   return [];
 }
 
-async function* chunksOf(stream: OpenedStream, file: number): AsyncGenerator<Omit<Extract<Chunk, { kind: "rows" }>, "index">> {
+async function* chunksOf(stream: OpenedStream): AsyncGenerator<Omit<Extract<Chunk, { kind: "rows" }>, "index">> {
   const dictionaries = new Map<number, Uint8Array[]>();
   let unit = 0;
   for await (const { message, bytes } of allMessages(stream)) {
@@ -151,7 +120,7 @@ async function* chunksOf(stream: OpenedStream, file: number): AsyncGenerator<Omi
     if (rows > 0)
       yield {
         kind: "rows",
-        file,
+        file: 0,
         unit,
         rowStart: 0,
         rowEnd: rows,

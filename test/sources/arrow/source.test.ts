@@ -22,7 +22,7 @@ import {
 } from "apache-arrow";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BindingPlan } from "../../../src/core/binding-plan.ts";
-import type { Chunk } from "../../../src/core/chunk.ts";
+import type { Chunk, RowChunk } from "../../../src/core/chunk.ts";
 import { openArrowReader, openArrowSource } from "../../../src/sources/arrow/index.ts";
 import { columnTexts, keepAll, open, readChunks } from "./read-all.ts";
 
@@ -132,13 +132,14 @@ describe("an Arrow file", () => {
     );
   });
 
-  it("reads of a large batch only the rows and columns that are asked for", async () => {
+  it.each(["file", "stream"] as const)("(%s) is read by ranges of the rows and columns that are asked for", async (format) => {
     const rows = 100_000;
-    const file = write("big.arrow", [people(0, rows)]);
+    const file = write("big.arrow", [people(0, rows)], format);
     const source = await open(file);
+    const [first] = await planned([file], 1 << 30);
     const reader = await openArrowReader(source.description, feedXY);
     const readSync = vi.spyOn(fs, "readSync");
-    await reader.read({ kind: "rows", index: 0, file: 0, unit: 0, rowStart: 50_001, rowEnd: 51_001 });
+    await reader.read({ ...(first as RowChunk), rowStart: 50_001, rowEnd: 51_001 });
     const bytes = readSync.mock.results.reduce((sum, { value }) => sum + (value as number), 0);
     expect(fs.statSync(file).size).toBeGreaterThan(3_000_000);
     expect(bytes).toBeGreaterThan(1000 * 3 * 8);
@@ -175,11 +176,10 @@ describe("an Arrow file", () => {
   it.each(["file", "stream"] as const)("(%s) without rows still tells the types of its columns", async (format) => {
     const source = await open(write("a.arrow", format === "file" ? [people(0, 0)] : [people(0, 0), people(0, 0)], format));
     const reader = await openArrowReader(source.description, feedXY);
-    const chunks = await readChunks(source, 100, feedXY);
     // What a run reads when a source has no chunk at all.
     const none = { kind: "rows", index: 0, file: 0, unit: -1, rowStart: 0, rowEnd: 0 } as const;
-    const decoded = format === "file" ? await reader.read(none) : chunks[0]!.decoded;
-    expect(chunks).toHaveLength(format === "file" ? 0 : 1);
+    const decoded = await reader.read(none);
+    expect(await readChunks(source, 100, feedXY)).toHaveLength(0);
     expect([decoded.rows, decoded.tensors[0]!.data.length, String(decoded.kept[0]!.type)]).toEqual([0, 0, "Int64"]);
     await reader.close();
   });
@@ -252,13 +252,43 @@ describe("an Arrow stream", () => {
     expect(columnTexts(await readChunks(source, 1), 4)[0]).toEqual(Array.from({ length: 15 }, (_, id) => String(id)));
   });
 
-  it("that is cut off inside of a message is refused when it gets there", async () => {
-    const bytes = fs.readFileSync(write("s", [people(0, 10), people(10, 5)], "stream"));
-    const source = await fromStdin(bytes.subarray(0, bytes.length - 100), 64);
-    await expect(readChunks(source, 1)).rejects.toMatchObject({
-      code: "BP_INPUT_FORMAT",
-      message: expect.stringContaining("its end is missing"),
-    });
+  it("without rows still tells the types of its columns when it comes from stdin", async () => {
+    const bytes = fs.readFileSync(write("s", [people(0, 0), people(0, 0)], "stream"));
+    const [only] = await readChunks(await fromStdin(bytes, 64), 100, feedXY);
+    const { decoded } = only!;
+    expect([decoded.rows, decoded.tensors[0]!.data.length, String(decoded.kept[0]!.type)]).toEqual([0, 0, "Int64"]);
+  });
+
+  it.each(["stdin", "disk"])("that is cut off inside of a message is refused when it gets there (%s)", async (from) => {
+    const file = write("s", [people(0, 10), people(10, 5)], "stream");
+    const bytes = fs.readFileSync(file);
+    // Within the last body, and within the metadata of the second batch.
+    for (const left of [bytes.length - 100, bytes.length / 2 + 300]) {
+      const cut = bytes.subarray(0, left & ~3);
+      fs.writeFileSync(file, cut);
+      const source = from === "stdin" ? await fromStdin(cut, 64) : await open(file);
+      await expect(readChunks(source, 1)).rejects.toMatchObject({
+        code: "BP_INPUT_FORMAT",
+        message: expect.stringContaining("its end is missing"),
+      });
+    }
+  });
+
+  it("gives the same from disk, in parts of its batches, as from stdin", async () => {
+    const file = write("s", [people(0, 1000), people(1000, 0), people(1000, 777)], "stream");
+    const [disk, stdin] = [
+      await readChunks(await open(file), 4000),
+      await readChunks(await fromStdin(fs.readFileSync(file), 999), 1),
+    ];
+    expect([disk.length > 10, stdin.length]).toEqual([true, 2]);
+    expect(columnTexts(disk, 4)).toEqual(columnTexts(stdin, 4));
+  });
+
+  it("on disk that changed since it was planned is refused", async () => {
+    const file = write("s", [people(0, 3)], "stream");
+    const source = await open(file);
+    write("s", [people(0, 4)], "stream");
+    await expect(readChunks(source, 1 << 20)).rejects.toMatchObject({ code: "BP_INPUT_CHANGED", details: { where: { file } } });
   });
 
   it("carries the dictionaries as they stand at each batch: new ones, longer ones, others in their place", async () => {
@@ -268,10 +298,12 @@ describe("an Arrow stream", () => {
       batchOf({ w: makeData({ type, length: codes.length, data: Int32Array.from(codes), dictionary: new Vector(chunks) }) });
     const first = words("a", "b");
     const batches = [coded([0, 1], first), coded([2, 0], first, words("c")), coded([0, 1], words("x", "y"))];
-    const chunks = await readChunks(await open(write("d", batches, "stream")), 1);
+    const file = write("d", batches, "stream");
+    const chunks = await readChunks(await open(file), 1);
     expect(columnTexts(chunks, 1)[0]).toEqual(["a", "b", "c", "a", "x", "y"]);
-    const [chunk] = chunks.slice(-1);
-    expect(Buffer.from((chunk!.chunk as { inline: Uint8Array }).inline).includes("c")).toBe(false);
+    const piped = await readChunks(await fromStdin(fs.readFileSync(file), 100), 1);
+    expect(columnTexts(piped, 1)).toEqual(columnTexts(chunks, 1));
+    expect(Buffer.from((piped.at(-1)!.chunk as { inline: Uint8Array }).inline).includes("c")).toBe(false);
   });
 
   it("can be planned twice from a file", async () => {
@@ -280,7 +312,7 @@ describe("an Arrow stream", () => {
     for (let time = 0; time < 2; time++) {
       const chunks: Chunk[] = [];
       for await (const chunk of source.chunks({ chunkBytes: 1 })) chunks.push(chunk);
-      expect(chunks).toHaveLength(1);
+      expect(chunks).toHaveLength(3);
     }
     await source.close();
   });
