@@ -12,8 +12,6 @@ export interface StreamMessage {
   message: ArrowMessage;
   /** Prefix (8 bytes), metadata and body, each padded to 8 bytes, whatever the writer did. */
   bytes: Uint8Array<ArrayBuffer>;
-  /** Of the input that it took. */
-  bytesRead: number;
 }
 
 /** @returns fewer bytes than asked for only at the end of the input */
@@ -29,14 +27,13 @@ async function* messages(path: string, source: ReadBytes): AsyncGenerator<Stream
   // A file through a pipe: behind its magic stands the same stream.
   const isFile = headKind(path, start) === "file";
   const read = isFile ? source : withFirst(start, source);
-  let skipped = isFile ? MAGIC_BYTES : 0;
   for (;;) {
     const head = await read(4);
     if (head.length === 0) return;
     const marked = head.length === 4 && new DataView(head.buffer, head.byteOffset).getInt32(0, true) === -1;
     const prefix = readPrefix(marked ? Buffer.concat([head, await read(4)]) : head);
     if (prefix === null) throw cutOff(path);
-    const { prefixBytes, metadataBytes } = prefix;
+    const { metadataBytes } = prefix;
     if (metadataBytes === 0) return;
     checkMetadataBytes(path, metadataBytes);
     const metadata = await read(metadataBytes);
@@ -44,8 +41,7 @@ async function* messages(path: string, source: ReadBytes): AsyncGenerator<Stream
     const message = readMessage(path, metadata);
     const body = await read(message.bodyBytes);
     if (body.length < message.bodyBytes) throw cutOff(path);
-    yield { message, bytes: pack(metadata, body), bytesRead: skipped + prefixBytes + metadata.length + body.length };
-    skipped = 0;
+    yield { message, bytes: pack(metadata, body) };
   }
 }
 
