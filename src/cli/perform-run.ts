@@ -12,7 +12,7 @@ import { resolveFlags } from "./resolve-flags.ts";
 import { SIGNAL_EXIT, type StopSignal } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
 
-export type PerformOptions = Pick<RunOptions, "signal" | "dryRun" | "runId" | "beforePublish">;
+export type PerformOptions = Pick<RunOptions, "signal" | "dryRun" | "runId" | "beforePublish" | "onTold">;
 
 /** Never throws for what is wrong with the run: that is in the summary. @throws BP_USAGE, BP_CONFIG, BP_JOB_FILE when it cannot be resolved */
 export function performRun(

@@ -3,6 +3,7 @@ import { uuidv7 } from "uuidv7";
 import type { JobFile } from "../config/read-job.ts";
 import { wallTimeOf } from "../config/zoned-time.ts";
 import { BatchPredictError, toWire } from "../core/errors.ts";
+import type { RunSummary } from "../core/events.ts";
 import type { Host } from "../core/host.ts";
 import { jobDefinition } from "../schedule/definition.ts";
 import { handSlot, type Ledger, type RunRequest, type Started } from "../schedule/ledger.ts";
@@ -12,15 +13,19 @@ import { nodeProcessTable } from "../schedule/process/process-table.ts";
 import { executeRecorded, type RecordedEnd, RUN_LEASE_MS } from "../schedule/process/recorded-run.ts";
 import { readForRun } from "../schedule/process/run-context.ts";
 import type { Fence, RunRow } from "../schedule/run-row.ts";
+import type { Trigger } from "../schedule/states.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { tellCi } from "./ci.ts";
 import { expectationOf } from "./expectation-of.ts";
 import { BUSY_EXIT, jobContext, keptJob, pause, runNotFound, signalExit, TIMEOUT_EXIT, untilIdle } from "./job-steps.ts";
 import { nodeHost } from "./node-host.ts";
 import { failedSummary, performRun, tellEnd } from "./perform-run.ts";
+import { releaseAtExit } from "./release-at-exit.ts";
 import { SIGNAL_EXIT, type SignalWatch, watchSignals } from "./signals.ts";
 import { openState } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
+
+const UNATTENDED: readonly Trigger[] = ["schedule", "catchup", "backfill", "retry"];
 
 export interface RecordedRun {
   terminal: Terminal;
@@ -139,21 +144,33 @@ async function attemptRun(
 ): Promise<RecordedEnd | null> {
   const { terminal, host, ledger, file, flags, watch } = recorded;
   const context = { ledger, table: nodeProcessTable(), nowMs: () => host.date().getTime(), random: Math.random };
-  const end = await executeRecorded(context, fence, { stop: watch.signal, stopMeans }, async ({ signal, beforePublish }) => {
-    try {
-      const job = readForRun(file, run, ledger, { ...jobContext(flags, host) });
-      return await performRun(terminal, host, job, flags, {
-        signal,
-        runId: run.id,
-        beforePublish: (rows) => {
-          expectationOf(job, flags)(rows);
-          beforePublish(rows);
-        },
-      });
-    } catch (error) {
-      return failedSummary(error, run.id, run.job);
-    }
-  });
+  const end = await executeRecorded(
+    context,
+    fence,
+    { stop: watch.signal, stopMeans },
+    async ({ signal, onSettled, beforePublish }) => {
+      try {
+        const job = readForRun(file, run, ledger, { ...jobContext(flags, host) });
+        const perform = (given: Record<string, unknown>): Promise<RunSummary> =>
+          performRun(terminal, host, job, given, {
+            signal,
+            runId: run.id,
+            onTold: (release) => onSettled(() => releaseAtExit(release)),
+            beforePublish: (rows) => {
+              expectationOf(job, given)(rows);
+              beforePublish(rows);
+            },
+          });
+        const summary = await perform(flags);
+        if (summary.error?.code !== "BP_RESUME_MISMATCH" || !UNATTENDED.includes(run.trigger)) return summary;
+        // Nobody is there to say --fresh, and the job's own lock says that no other run of it goes on: what was left half done stays undone.
+        terminal.notice(`${summary.error.message}: dropped, as under --fresh`);
+        return await perform({ ...flags, fresh: true });
+      } catch (error) {
+        return failedSummary(error, run.id, run.job);
+      }
+    },
+  );
   if (end) tellCi(terminal, host, flags, end.summary);
   return end;
 }

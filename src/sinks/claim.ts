@@ -101,9 +101,11 @@ function takeDead(
     const run = { ...content, header };
     const differences = options.work ? compare(header.fingerprint, options.work.fingerprint) : null;
     const same = differences !== null && differences.length === 0;
-    if (publish !== null && reader.published({ ...run, publish }, same)) {
+    // A run on record keeps its id over all attempts: what an earlier one published is its output, whatever became of its input since.
+    const ours = same || header.runId === options.runId;
+    if (publish !== null && reader.published({ ...run, publish }, ours)) {
       // Of other work: it is done, so there is nothing to go on with, and nothing to keep.
-      if (!same) return dropped(journal, header);
+      if (!ours) return dropped(journal, header);
       notices.push("this work was finished already by a run that was killed before it could say so");
       return { journal, header, resumed: null, done: publish, notices };
     }

@@ -24,6 +24,8 @@ export interface RecordedContext {
 export interface RunHooks {
   /** Aborts on a signal, on a stop on record, and when the run is no longer ours. */
   signal: AbortSignal;
+  /** What may be forgotten once the ledger knows how the run ended; until then the next attempt finds its output proven by it. */
+  onSettled(forget: () => void): void;
   beforePublish(rows: RunSummary["rows"]): void;
 }
 
@@ -50,6 +52,7 @@ export async function executeRecorded(
   let fence: Fence = begun;
   let lost = false;
   let stopped: StopReason | null = null;
+  let settled = (): void => {};
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   stop.addEventListener("abort", abort);
@@ -72,6 +75,9 @@ export async function executeRecorded(
   try {
     const summary = await execute({
       signal: controller.signal,
+      onSettled: (forget) => {
+        settled = forget;
+      },
       beforePublish: () => {
         const next = lost ? null : ledger.committing(fence, nowMs());
         if (next === null) {
@@ -84,7 +90,10 @@ export async function executeRecorded(
       },
     });
     if (stopMeans === "cancel" && stop.aborted && summary.status === "cancelled") ledger.cancel(fence.id, nowMs());
+    // An earlier attempt had published before it died, so this one had nothing to publish.
+    if (!lost && summary.status === "succeeded" && fence.state === "running") fence = ledger.committing(fence, nowMs()) ?? fence;
     const run = lost ? null : ledger.settle(fence, outcomeOf(summary), nowMs(), context.random);
+    if (run !== null) settled();
     return { summary, run, stopped: run === null ? null : stopped };
   } finally {
     clearInterval(timer);
