@@ -15,6 +15,7 @@ import {
   UnionMode,
   type Vector,
 } from "apache-arrow";
+import { BatchPredictError } from "../core/errors.ts";
 import { decompressBuffer } from "./arrow-codecs.ts";
 import { DAMAGED_HINTS, DamagedData, refuseArrow, refusing } from "./arrow-error.ts";
 import { type Cursor, skipColumn, valueBytes } from "./arrow-layout.ts";
@@ -65,6 +66,9 @@ export class BatchLoader {
   }
 
   private withColumn(error: unknown, column: string): unknown {
+    if (error instanceof BatchPredictError && error.code === "BP_SOURCE_LIMIT") {
+      return new BatchPredictError(error.code, error.message, { ...error.details, where: { file: this.file, column } });
+    }
     const cause = error instanceof Error ? error.cause : undefined;
     if (!(cause instanceof DamagedData)) return error;
     return refuseArrow(this.file, `column "${column}" is damaged: ${cause.message}`, DAMAGED_HINTS, cause);

@@ -1,6 +1,7 @@
 /** Compressed buffers of Arrow IPC (Message.fbs, BodyCompression): an int64 with the decoded length, then the bytes; -1: stored as they are. */
-import { Decompress, decompress } from "fzstd";
-import { DamagedData } from "./arrow-error.ts";
+import { ZSTDDecoder } from "zstddec";
+import { BatchPredictError } from "../core/errors.ts";
+import { DamagedData, DecoderNotLoaded } from "./arrow-error.ts";
 import { decodeLz4Frame } from "./arrow-lz4.ts";
 
 /** As in Message.fbs. */
@@ -12,8 +13,8 @@ const MAX_RATIO = [256, 32_768] as const;
 /** Length of one ArrayBuffer that all supported versions of Node can make. */
 const MAX_BYTES = 2 ** 32 - 1;
 
-/** What zstd itself refuses by default (ZSTD_WINDOWLOG_LIMIT_DEFAULT). */
-const MAX_WINDOW_BYTES = 2 ** 27;
+/** Of one zstd buffer, stored and decoded together: the decoder's WebAssembly memory ends at 2 GiB. */
+const MAX_ZSTD_BYTES = 2 ** 30;
 
 /**
  * Decoded bytes of one buffer, aligned to 8 bytes. What is announced bounds what is allocated, and the input bounds what may be
@@ -35,41 +36,31 @@ export function decompressBuffer(codec: number, stored: Uint8Array): Uint8Array 
   return decodeZstd(bytes, length);
 }
 
-/**
- * fzstd cannot tell how much of a given buffer it filled, so the frame's own content size (RFC 8878, 3.1.1.1.4) is compared, and
- * the few frames without one are decoded block by block and counted, which is slower.
- */
-function decodeZstd(bytes: Uint8Array, length: number): Uint8Array {
-  const out = new Uint8Array(length);
-  const content = zstdContentSize(bytes);
-  if (content !== null) {
-    if (content !== length) throw new DamagedData(`a zstd frame holds ${content} bytes instead of ${length}`);
-    decompress(bytes, out);
-    return out;
+const zstd = new ZSTDDecoder();
+let zstdReady = false;
+
+/** Runs what may decompress, once more when the decoder had to be loaded for it: files without zstd never pay for that. */
+export async function withCodecs<T>(action: () => T): Promise<T> {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof DecoderNotLoaded)) throw error;
+    await zstd.init();
+    zstdReady = true;
+    return action();
   }
-  // RFC 8878, 3.1.1.1.2: the window is allocated at once.
-  const window = 2 ** (10 + (bytes[5]! >> 3));
-  if (window > MAX_WINDOW_BYTES) throw new DamagedData(`a zstd frame asks for a window of ${window} bytes`);
-  let written = 0;
-  const stream = new Decompress((block) => {
-    if (written + block.length > length) throw new DamagedData("a zstd frame is longer than announced");
-    out.set(block, written);
-    written += block.length;
-  });
-  stream.push(bytes, true);
-  if (written !== length) throw new DamagedData(`a zstd frame holds ${written} bytes instead of ${length}`);
-  return out;
 }
 
-function zstdContentSize(frame: Uint8Array): number | null {
-  if (frame.length < 14) return null;
-  const flags = frame[4]!;
-  const singleSegment = (flags >> 5) & 1;
-  const sizeBytes = [singleSegment, 2, 4, 8][flags >> 6]!;
-  if (sizeBytes === 0) return null;
-  const at = 6 - singleSegment + [0, 1, 2, 4][flags & 3]!;
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (sizeBytes === 1) return view.getUint8(at);
-  if (sizeBytes === 2) return view.getUint16(at, true) + 256;
-  return sizeBytes === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
+/** zstd's own code: it stops at damage, and never writes more than `length` bytes. */
+function decodeZstd(bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.length + length > MAX_ZSTD_BYTES) {
+    throw new BatchPredictError("BP_SOURCE_LIMIT", `a zstd buffer of ${length} bytes is too large to be decompressed at once`, {
+      expected: `at most ${MAX_ZSTD_BYTES} bytes, stored and decompressed together`,
+      hints: ["write it again with smaller record batches: pyarrow.feather.write_feather(table, path, chunksize=65536)"],
+    });
+  }
+  if (!zstdReady) throw new DecoderNotLoaded("zstd");
+  const out = zstd.decode(bytes, length);
+  if (out.length !== length) throw new DamagedData(`a zstd frame does not hold the ${length} bytes that it should`);
+  return out;
 }

@@ -15,7 +15,7 @@ export function refusing<T>(file: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof BatchPredictError) throw error;
+    if (error instanceof BatchPredictError || error instanceof DecoderNotLoaded) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw refuseArrow(file, `it is damaged (${message})`, DAMAGED_HINTS, error);
   }
@@ -25,3 +25,6 @@ export const DAMAGED_HINTS = ["fetch or write the file again: it was cut off or 
 
 /** Bytes that cannot be what they are said to be; `refusing` and the loader make a refusal of it that names file and column. */
 export class DamagedData extends Error {}
+
+/** Compressed bytes are met before their decoder is loaded, which takes a promise: see withCodecs in arrow-codecs.ts. */
+export class DecoderNotLoaded extends Error {}

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { mutate, random } from "./mutate.mjs";
 
-const [dist, corpusFile] = process.argv.slice(2);
-const load = (file) => import(path.join(dist, file));
+const [modules, corpusFile] = process.argv.slice(2);
+const load = (file) => import(path.join(modules, file));
 const { BatchPredictError } = await load("core/errors.js");
 const { openSource, openReader } = await load("sources/registry.js");
 const { loadSignature } = await load("model/load-signature.js");

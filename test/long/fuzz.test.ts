@@ -4,7 +4,7 @@
  *
  * BATCHPREDICT_FUZZ_CASES sets how many in all (200,000), BATCHPREDICT_FUZZ_SEED where they begin. A finding names kind and seed.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -45,7 +45,12 @@ type Message =
 let dir: Workdir;
 let corpus: Record<Kind, string[]>;
 
+/** dist is bundled; the children want sources and the model loader by themselves. */
+const MODULES = path.join(ROOT, ".bench/fuzz");
+
 beforeAll(async () => {
+  const options = ["--emitDeclarationOnly", "false", "--declaration", "false", "--outDir", MODULES];
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", ...options], { cwd: ROOT });
   dir = workdir();
   corpus = await seedFiles(dir);
   writeFileSync(dir.file("corpus.json"), JSON.stringify(corpus));
@@ -132,14 +137,10 @@ async function feed(take: () => Item[], outcome: Outcome): Promise<void> {
 }
 
 function oneChild(first: Item[], take: () => Item[], outcome: Outcome): Promise<Item[]> {
-  const child: ChildProcess = fork(
-    path.join(ROOT, "test/long/fuzz-child.mjs"),
-    [path.join(ROOT, "dist"), dir.file("corpus.json")],
-    {
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-      execArgv: [],
-    },
-  );
+  const child: ChildProcess = fork(path.join(ROOT, "test/long/fuzz-child.mjs"), [MODULES, dir.file("corpus.json")], {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    execArgv: [],
+  });
   let pending = first;
   let current: Item | null = null;
   let errorText = "";

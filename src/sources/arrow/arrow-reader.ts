@@ -5,6 +5,7 @@ import type { Chunk, ChunkReject, DecodedChunk, RowChunk } from "../../core/chun
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkReader, OpenReader, SourceDescription } from "../../core/source.ts";
 import { BatchLoader } from "../../formats/arrow-body.ts";
+import { withCodecs } from "../../formats/arrow-codecs.ts";
 import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { dictionaryIds } from "../../formats/arrow-layout.ts";
@@ -38,8 +39,11 @@ class ArrowReader implements ChunkReader {
     this.plan = projectPlan(plan, this.columns);
   }
 
-  async read(chunk: Chunk): Promise<DecodedChunk> {
-    const rows = rowChunk(chunk);
+  read(chunk: Chunk): Promise<DecodedChunk> {
+    return withCodecs(() => this.readNow(rowChunk(chunk)));
+  }
+
+  private readNow(rows: RowChunk): DecodedChunk {
     if (rows.unit < 0) return bindRecordBatches([this.noRows(rows)], 0, 0, this.plan, { file: this.pathOf(rows) });
     const { loader, schema, bytes } = this.batchOf(rows, this.columns);
     const batch = this.rowsOf(loader, schema, this.columns, rows.rowStart, rows.rowEnd);
@@ -59,7 +63,8 @@ class ArrowReader implements ChunkReader {
   async locate(chunk: Chunk, rowInChunk: number): Promise<{ lineInChunk: null; byte: null; raw: string | null }> {
     const rows = rowChunk(chunk);
     const row = rows.rowStart + rowInChunk;
-    return { lineInChunk: null, byte: null, raw: rowJson([this.allColumns(rows, row, row + 1)], 0) };
+    const raw = await withCodecs(() => rowJson([this.allColumns(rows, row, row + 1)], 0));
+    return { lineInChunk: null, byte: null, raw };
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Schema } from "apache-arrow";
 import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOptions } from "../../core/source.ts";
+import { withCodecs } from "../../formats/arrow-codecs.ts";
 import { describeColumns } from "../describe-columns.ts";
 import { ArrowFile, headKind } from "./arrow-file.ts";
 import { checkSameSchema, previewRows } from "./arrow-preview.ts";
@@ -54,7 +55,7 @@ async function openFileSource(files: readonly SourceFile[]): Promise<Source> {
       sizes.push(own);
       seen.push({ path, sizeBytes: file.file.sizeBytes, mtimeMs: file.file.mtimeMs });
       const unit = own.findIndex(({ rows }) => rows > 0);
-      if (preview.length === 0 && unit >= 0) preview = firstRows(file, unit);
+      if (preview.length === 0 && unit >= 0) preview = await withCodecs(() => firstRows(file, unit));
     } finally {
       file.close();
     }

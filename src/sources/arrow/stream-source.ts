@@ -5,6 +5,7 @@ import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription } from "../../core/source.ts";
 import { BatchLoader } from "../../formats/arrow-body.ts";
+import { withCodecs } from "../../formats/arrow-codecs.ts";
 import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { describeColumns } from "../describe-columns.ts";
@@ -24,7 +25,7 @@ interface OpenedStream {
 export async function openStreamSource(stdin: Readable | undefined): Promise<Source> {
   if (stdin === undefined) throw new BatchPredictError("BP_INTERNAL", "stdin was asked for and not given");
   const stream = await openStream("-", stdin);
-  return new StreamSource(describe(stream), stream);
+  return new StreamSource(await describe(stream), stream);
 }
 
 class StreamSource implements Source {
@@ -79,7 +80,7 @@ async function openStream(path: string, stdin: Readable): Promise<OpenedStream> 
   return { path, schema: start.value.message.schema, schemaBytes: start.value.bytes, pending, rest };
 }
 
-function describe(stream: OpenedStream): SourceDescription {
+async function describe(stream: OpenedStream): Promise<SourceDescription> {
   return {
     format: "arrow-stream",
     files: [{ path: stream.path, sizeBytes: null, mtimeMs: null }],
@@ -88,7 +89,7 @@ function describe(stream: OpenedStream): SourceDescription {
     rows: null,
     rowsEstimate: null,
     bytes: null,
-    preview: preview(stream),
+    preview: await withCodecs(() => preview(stream)),
   };
 }
 
