@@ -4,9 +4,8 @@
  * then calls the column a list, for the values are stored the same way.
  */
 import { type Data, Field, List, type RecordBatch, Schema, Type } from "apache-arrow";
-import { ARROW_SCHEMA_KEY } from "../../formats/parquet-arrow-schema.ts";
 import { nestedType } from "./adapt-columns.ts";
-import { encodeRowGroup } from "./encode-row-group.ts";
+import { arrowSchemaText } from "./encode-row-group.ts";
 
 export function hasNullFixedSizeLists(batch: RecordBatch): boolean {
   return batch.data.children.some((data) => hasNulls(data, false));
@@ -20,9 +19,8 @@ function hasNulls(data: Data, absent: boolean): boolean {
 }
 
 /** Base64 text of the Arrow schema with lists in place of fixed-size lists. */
-export function arrowSchemaOf(schema: Schema, file: string): string {
-  const loose = new Schema(schema.fields.map(loosened), schema.metadata);
-  return encodeRowGroup(loose, [], file).footer.keyValues.get(ARROW_SCHEMA_KEY)!;
+export function arrowSchemaOf(schema: Schema): string {
+  return arrowSchemaText(new Schema(schema.fields.map(loosened), schema.metadata));
 }
 
 function loosened(field: Field): Field {

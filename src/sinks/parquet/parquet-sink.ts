@@ -1,5 +1,5 @@
 /**
- * Predictions as Parquet: zstd, one row group per commit. Each row group is encoded in memory, its bytes are appended to the
+ * Predictions as Parquet: one row group per commit. Each row group is encoded in memory, its bytes are appended to the
  * temporary file and its metadata is kept with shifted offsets; the footer, with the run's record, is written last. So memory
  * is bounded by commitRows and commitBytes, and the run's record can say how the run ended.
  */
@@ -111,7 +111,7 @@ class ParquetSink implements Sink {
     const { file } = draft;
     const { meta, keyValues } = this.first!;
     const entries = new Map(keyValues);
-    if (this.nullLists) entries.set(ARROW_SCHEMA_KEY, arrowSchemaOf(schema, this.options.path));
+    if (this.nullLists) entries.set(ARROW_SCHEMA_KEY, arrowSchemaOf(schema));
     entries.set(RECORD_KEY, JSON.stringify(record));
     file.write(encodeFooter(meta, { rows: BigInt(this.rowsTaken), rowGroups: this.rowGroups, keyValues: entries }));
     const rows = this.countAgain(file);
