@@ -17,8 +17,18 @@ export interface Checkpoint {
   lineBase: number;
   totals: { read: number; predicted: number; rejected: number; bytes: number };
   values: ValueCount[];
+  /** What was rejected so far, most frequent first; absent: nothing. */
+  rejectKinds?: RejectKind[];
   /** CRC-32 of all inline bytes so far: a pipe has no name or date by which it could be known again. */
   inputCrc: number;
+}
+
+/** Rejected rows of one code and column. */
+export interface RejectKind {
+  code: string;
+  /** null: the whole record. */
+  column: string | null;
+  rows: number;
 }
 
 /** What must be equal for an interrupted run to be gone on with, each under the name by which people know it. */

@@ -4,11 +4,12 @@
  */
 import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Chunk, ChunkReject, ValueCount } from "../core/chunk.ts";
-import { BatchPredictError, type ErrorPlace } from "../core/errors.ts";
+import { BatchPredictError, type ErrorPlace, toWire, type WireError } from "../core/errors.ts";
 import type { RunSettings } from "../core/settings.ts";
 import type { RejectedRow } from "../core/sink.ts";
 import type { SourceDescription } from "../core/source.ts";
 import type { ChunkResult } from "../predict/protocol.ts";
+import { RejectTally, rowsText } from "./reject-tally.ts";
 
 /** Percent budgets are judged early only on this many rows; before, one bad row of three would stop a good file. */
 const MIN_ROWS_FOR_PERCENT = 1000;
@@ -39,6 +40,7 @@ export class Accounting {
   readonly #first: number;
   readonly #end: number;
   readonly #values = new Map<string, ValueCount>();
+  readonly #tally = new RejectTally();
   #rowBase = 0;
   #lineBase = 0;
   #file = -1;
@@ -77,6 +79,7 @@ export class Accounting {
       });
     }
     const rejects = wanted.map((reject) => this.#absolute(reject));
+    for (const reject of wanted) this.#tally.add(reject.code, reject.column, () => this.#firstReject(chunk, reject));
     this.totals.read += read;
     this.totals.predicted += rowEnd - rowStart;
     this.totals.rejected += wanted.length;
@@ -106,6 +109,7 @@ export class Accounting {
       lineBase: this.#lineBase,
       totals: { ...this.totals },
       values: [...this.#values.values()].map((count) => ({ ...count })),
+      ...(this.totals.rejected === 0 ? {} : { rejectKinds: this.#tally.kinds() }),
       inputCrc,
     };
   }
@@ -117,6 +121,7 @@ export class Accounting {
     this.#rowBase = checkpoint.rowBase;
     this.#lineBase = checkpoint.lineBase;
     for (const count of checkpoint.values) this.#count(count);
+    this.#tally.restore(checkpoint.rejectKinds ?? []);
   }
 
   /** The budget once more, on the whole input. */
@@ -171,6 +176,12 @@ export class Accounting {
     });
   }
 
+  /** One of several reasons: how to mend it is said once, by the error that holds them. */
+  #firstReject(chunk: Chunk, reject: ChunkReject): WireError {
+    const { stack: _stack, exitCode: _exitCode, hints: _hints, ...told } = toWire(this.#rowError(chunk, reject));
+    return told;
+  }
+
   #count(value: ValueCount): void {
     const key = `${value.kind}\0${value.column}`;
     const known = this.#values.get(key);
@@ -187,17 +198,19 @@ export class Accounting {
         ? rejected > maxRejects.rows
         : (whole || read >= MIN_ROWS_FOR_PERCENT) && rejected * 100 > maxRejects.percent * read;
     if (!over) return;
-    const limit = "rows" in maxRejects ? `${maxRejects.rows} rows` : `${maxRejects.percent}%`;
+    const byRows = "rows" in maxRejects;
+    const given = byRows ? String(maxRejects.rows) : `${maxRejects.percent}%`;
     throw new BatchPredictError(
       "BP_TOO_MANY_REJECTS",
-      `${rejected} of ${read} rows were rejected, more than --max-rejects ${limit.replace(" rows", "")} allows`,
+      `${rejected} of ${rowsText(read)} were rejected, more than --max-rejects ${given} allows`,
       {
-        expected: `at most ${limit}`,
-        actual: `${rejected} rows (${((100 * rejected) / Math.max(1, read)).toFixed(1)}%)`,
+        expected: `at most ${byRows ? rowsText(maxRejects.rows) : given}`,
+        actual: `${rowsText(rejected)} (${((100 * rejected) / Math.max(1, read)).toFixed(1)}%), most often ${this.#tally.text()}`,
         hints: [
-          "look at the reasons with --on-error fail, which shows the first bad row",
-          "raise --max-rejects if this is what the data is like",
+          "mend the input, or change the settings by which its cells are read (--null-values, --missing, --decimal, --delimiter)",
+          `raise --max-rejects if this is what the data is like; the first ${this.#tally.first.length === 1 ? "one follows" : "ones follow"}`,
         ],
+        problems: this.#tally.first,
         exitCode: 3,
       },
     );

@@ -3,6 +3,7 @@ import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Chunk } from "../core/chunk.ts";
 import type { ErrorCode, WireError } from "../core/errors.ts";
 import type { PreparedRun } from "./prepare-run.ts";
+import type { Kept } from "./room-needed.ts";
 
 /**
  * Failures behind which the same work can be gone on with: the cause lies outside of the data, the model and the settings. Behind
@@ -36,27 +37,11 @@ export async function chunksFrom(
   return prepared.source.chunks({ chunkBytes: prepared.sizing.chunkBytes, from, signal })[Symbol.asyncIterator]();
 }
 
-export interface Kept {
-  /** Bytes of the temporary output. */
-  bytes: number;
-  /** Of the input's bytes, 0 to 1; null: unknown. */
-  share: number | null;
-}
-
 /** Says in the error how to go on. */
 export function explainKept(error: WireError, kept: Kept | null): void {
-  const hints = error.hints ?? [];
-  if (kept === null) {
-    error.hints = hints;
-    return;
-  }
-  if (error.code === "BP_INTERRUPTED") error.hints = [];
-  if (error.code === "BP_DISK_FULL" && kept.share !== null && kept.share > 0) {
-    const needed = Math.ceil((kept.bytes / kept.share) * (1 - kept.share));
-    error.hints = [`about ${Math.max(1, Math.ceil(needed / (1 << 20)))} MiB more are needed for the rest of the rows`, ...hints];
-  }
+  if (kept === null) return;
   error.hints = [
-    ...(error.hints ?? []),
+    ...(error.code === "BP_INTERRUPTED" ? [] : (error.hints ?? [])),
     "run the same command again: it goes on behind the last rows that were committed (--fresh starts over)",
   ];
 }

@@ -14,7 +14,8 @@ import { type Executed, execute } from "./executor.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
 import { refuseOverwrite } from "./refuse-overwrite.ts";
-import { chunksFrom, explainKept, isResumable, type Kept } from "./resume.ts";
+import { chunksFrom, explainKept, isResumable } from "./resume.ts";
+import { type Kept, roomNeeded } from "./room-needed.ts";
 
 /** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
 const COMMIT_ROWS = 131_072;
@@ -128,7 +129,7 @@ class Run {
     const { totals } = this.#accounting ?? {};
     if (!resumable || !totals) return;
     const all = this.#prepared?.source.description.bytes ?? null;
-    this.#kept = { bytes, share: all === null || all === 0 ? null : Math.min(1, totals.bytes / all) };
+    this.#kept = { bytes, share: all === null || all === 0 ? null : Math.min(1, totals.bytes / all), rows: totals.read };
   }
 
   async #predictAll(prepared: PreparedRun, sinkOptions: SinkOptions, warm: WarmSink): Promise<SinkResult> {
@@ -305,9 +306,11 @@ class Run {
       stopped && !(cause instanceof BatchPredictError && cause.code !== "BP_INTERRUPTED") ? interrupted() : cause,
     );
     if (isErrno(cause, "EMFILE", "ENFILE")) error.hints = ["raise the limit of open files (ulimit -n)"];
+    const full = error.code === "BP_DISK_FULL";
+    if (full && this.#prepared) error.hints = [roomNeeded(this.#prepared, this.#kept), ...(error.hints ?? [])];
     explainKept(error, this.#kept);
-    // Found before the first row: 2; after it: 1. Errors that know better (rejects, busy) keep their own.
-    error.exitCode ??= this.#executing ? 1 : 2;
+    // Found before the first row: 2; after it: 1. Errors that know better (rejects, busy) keep their own. A full disk is 1 at any time.
+    error.exitCode ??= this.#executing || full ? 1 : 2;
     const summary = this.#summary(error.code === "BP_INTERRUPTED" ? "cancelled" : "failed", null);
     return { ...summary, error };
   }

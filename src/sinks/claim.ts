@@ -58,7 +58,13 @@ export function claimOutput(options: SinkOptions, reader: DeadRunReader): Claim 
   const header = headerOf(options);
   const journal = createJournal(prefix, options);
   failpoint("journal-created");
-  journal.append(header);
+  journal.output = options.path;
+  try {
+    journal.append(header);
+  } catch (error) {
+    journal.remove();
+    throw error;
+  }
   return { journal, header, resumed: null, done: null, notices };
 }
 
@@ -93,6 +99,7 @@ function takeDead(
   const { header, publish } = content;
   const journal = Journal.takeOver(found.file, prefix, header?.runId ?? found.runTag);
   if (journal === null) return null;
+  journal.output = options.path;
   try {
     if (header === null) {
       journal.remove();

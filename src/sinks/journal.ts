@@ -62,6 +62,9 @@ export interface JournalContent {
 }
 
 export class Journal {
+  /** What people are told about when a line cannot be written: they know their output, not its journal. */
+  output: string | null = null;
+
   private constructor(
     readonly file: string,
     private readonly fd: number,
@@ -97,7 +100,7 @@ export class Journal {
       }
       if (sync) fs.fsyncSync(this.fd);
     } catch (error) {
-      throw writeError(error, this.file);
+      throw writeError(error, this.output ?? this.file);
     }
     this.position += bytes.length;
   }

@@ -61,6 +61,8 @@ export interface RunGiven {
   stdin?: Uint8Array;
   env?: Record<string, string>;
   args?: string[];
+  /** No file may grow larger; bash counts in these. Writing on gives EFBIG, because Node ignores SIGXFSZ. */
+  maxFileKiB?: number;
   /** Kill after so many milliseconds. */
   killAfterMs?: number;
   onStart?(child: ReturnType<typeof spawn>): void;
@@ -74,7 +76,9 @@ export function run(
   const args = ["run", "-m", LINEAR, "-i", given.input ?? path.join(folder, "in.csv"), "-o", path.join(folder, output)];
   args.push("--features", IRIS_FEATURES.join(","), "--keep", "id", "--on-error", "reject", "--json", "--state-dir");
   args.push(path.join(folder, "state"), ...flags, ...(given.args ?? []));
-  const child = spawn(process.execPath, [BINARY, ...args], {
+  const [command, ...rest] = [process.execPath, BINARY, ...args];
+  const limited = ["-c", 'ulimit -f "$0"; exec "$@"', String(given.maxFileKiB), command!, ...rest];
+  const child = spawn(given.maxFileKiB === undefined ? command! : "bash", given.maxFileKiB === undefined ? rest : limited, {
     env: { ...process.env, NO_COLOR: "1", BATCHPREDICT_COMMIT_ROWS: "2000", ...given.env },
   });
   child.stdin.on("error", () => {});

@@ -155,8 +155,25 @@ describe("a budget of rejects", () => {
     const error = refused(() => accounting.accept(chunk(1), result(1, 10, [5])));
     expect(error.code).toBe("BP_TOO_MANY_REJECTS");
     expect(error.message).toBe("3 of 20 rows were rejected, more than --max-rejects 2 allows");
-    expect(error.details).toMatchObject({ expected: "at most 2 rows", actual: "3 rows (15.0%)", exitCode: 3 });
+    expect(error.details).toMatchObject({ expected: "at most 2 rows", exitCode: 3 });
     expect(error.details.hints?.join(" ")).toContain("raise --max-rejects");
+  });
+
+  it("tells what was rejected most, the first rows with their places, and knows both over a death of the process", () => {
+    const wide = (row: number) => reject(row, { column: "age" });
+    const short = (row: number) => reject(row, { column: null, code: "BP_SOURCE_RECORD" });
+    const before = accountingOf({ maxRejects: { rows: 3 } });
+    before.accept(chunk(0), result(0, 10, [1, 2], { rejects: [short(1), wide(2)] }));
+    const accounting = accountingOf({ maxRejects: { rows: 3 } });
+    accounting.restore(before.checkpoint(chunk(0), 0));
+    const { details } = refused(() =>
+      accounting.accept(chunk(1), result(1, 10, [3, 4, 5, 6], { rejects: [3, 4, 5, 6].map(wide) })),
+    );
+    expect(details.actual).toBe('6 rows (30.0%), most often BP_SOURCE_CELL in "age" (5 rows), BP_SOURCE_RECORD (1 row)');
+    expect(details.problems?.map(({ where }) => where?.row)).toEqual([13, 14, 15]);
+    expect(refused(() => accountingOf({ maxRejects: { rows: 1 } }).accept(chunk(0), result(0, 9, [1, 2]))).details.expected).toBe(
+      "at most 1 row",
+    );
   });
 
   it("of no row at all holds", () => {

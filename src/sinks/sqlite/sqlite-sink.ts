@@ -250,7 +250,7 @@ class SqliteSink implements Sink {
     this.partial?.close();
     this.rejectsFile?.close();
     claim.journal.disown();
-    return { resumable: true, bytes: fs.statSync(this.partial?.tempPath ?? options.path).size };
+    return { resumable: true, bytes: this.partial === null ? 0 : fs.statSync(this.partial.tempPath).size };
   }
 
   abort(): void {
