@@ -1,10 +1,10 @@
 /** `--bind`, `--const`, `--shape`, `--outputs`, `--missing`: settings that are maps, where a flag wins key by key. */
-import type { RunSettings } from "../core/settings.ts";
+import type { RunSettings, UndecidedPair } from "../core/settings.ts";
 import type { Layers } from "./layers.ts";
 import { asList, type RunFlags } from "./run-flags.ts";
 import * as read from "./setting-parsers.ts";
 
-type Binding = Pick<RunSettings, "bind" | "constants" | "shapes">;
+type Binding = Pick<RunSettings, "bind" | "constants" | "shapes" | "undecided">;
 
 export function resolveBinding(flags: RunFlags, layers: Layers): Binding {
   const fromJob = (key: string): Record<string, unknown> => (layers.jobValue(`bind.${key}`) ?? {}) as Record<string, unknown>;
@@ -33,8 +33,14 @@ export function resolveBinding(flags: RunFlags, layers: Layers): Binding {
     layers.origins[`shapes.${input}`] = layers.jobOrigin(`bind.shapes.${input}`);
   }
 
-  const flagBind = pairs(layers, flags.bind, "--bind", "INPUT=COLS", "first", read.list("column"));
-  const flagConst = pairs(layers, flags.const, "--const", "INPUT=VALUE", "first", read.constant);
+  const undecided: UndecidedPair[] = [];
+  const decided = (flag: UndecidedPair["flag"], given: RunFlags["bind"]): string[] => {
+    const texts = given === undefined ? [] : asList(given);
+    undecided.push(...texts.filter(isUndecided).map((text) => ({ flag, text })));
+    return texts.filter((text) => !isUndecided(text));
+  };
+  const flagBind = pairs(layers, decided("--bind", flags.bind), "--bind", "INPUT=COLS", "first", read.list("column"));
+  const flagConst = pairs(layers, decided("--const", flags.const), "--const", "INPUT=VALUE", "first", read.constant);
   for (const [input, columns] of Object.entries(flagBind)) {
     bind[input] = columns;
     delete constants[input];
@@ -53,7 +59,11 @@ export function resolveBinding(flags: RunFlags, layers: Layers): Binding {
     shapes[input] = shape;
     layers.origins[`shapes.${input}`] = "flag --shape";
   }
-  return { bind, constants, shapes };
+  return { bind, constants, shapes, ...(undecided.length > 0 ? { undecided } : {}) };
+}
+
+function isUndecided(text: string): boolean {
+  return text.indexOf("=") > 0 && text.indexOf("=") !== text.lastIndexOf("=");
 }
 
 function pairs<T>(

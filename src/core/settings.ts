@@ -2,6 +2,12 @@
 import type { IfExists, SinkFormat } from "./sink.ts";
 import type { CsvOptions, SourceFormat } from "./source.ts";
 
+export interface UndecidedPair {
+  flag: "--bind" | "--const";
+  /** As given, `NAME=REST`. */
+  text: string;
+}
+
 export interface RunSettings {
   job: string | null;
   /** Absolute path. */
@@ -23,6 +29,8 @@ export interface RunSettings {
   /** Shape of one row for inputs of higher rank, e.g. {history: [24, 3]}. */
   shapes: Record<string, number[]>;
   constants: Record<string, string>;
+  /** Texts with more than one `=`: which is the border, the model's names tell. */
+  undecided?: UndecidedPair[];
   /** null: default (those that feed no input); []: none. */
   keep: string[] | null;
   outputs: { name: string; alias: string | null }[] | null;

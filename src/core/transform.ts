@@ -61,7 +61,10 @@ export type Transform = (batch: TransformBatch) => TransformedBatch | Promise<Tr
 export interface TransformFile {
   /** Absolute. */
   path: string;
+  /** Hex: of the module alone, or, where it imports files by relative paths, of it and them. */
   sha256: string;
+  /** Absolute paths of those files, theirs included, sorted. */
+  imports: string[];
 }
 
 /** Element types of columns that the module makes. */

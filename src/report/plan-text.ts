@@ -7,10 +7,7 @@ export function planText(plan: PlanReport, paint: Paint): string {
   const sections: [string, string][] = [
     ["model", modelLines(plan)],
     ["input", inputLines(plan)],
-    [
-      "transform",
-      plan.transform ? `  ${printableBlock(plan.transform.path, "  ")} (sha256 ${plan.transform.sha256.slice(0, 16)})` : "",
-    ],
+    ["transform", plan.transform ? transformLine(plan.transform) : ""],
     ["model inputs", formatTable(plan.inputs.map(inputRow), "  ", 100)],
     [
       "model outputs",
@@ -48,6 +45,11 @@ function modelLines({ model, onnxruntime_version }: PlanReport): string {
     "  ",
     200,
   );
+}
+
+function transformLine({ path, sha256, imports }: NonNullable<PlanReport["transform"]>): string {
+  const others = imports.length === 0 ? "" : ` and ${imports.length} file${imports.length === 1 ? "" : "s"} that it imports`;
+  return `  ${printableBlock(path, "  ")}${others} (sha256 ${sha256.slice(0, 16)})`;
 }
 
 function inputLines({ input }: PlanReport): string {

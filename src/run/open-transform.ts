@@ -4,7 +4,7 @@ import type { ResolvedRun } from "../core/settings.ts";
 import { isTextFormat, type Source, type SourceColumn } from "../core/source.ts";
 import type { TransformedColumn, TransformFile } from "../core/transform.ts";
 import { learnInThread } from "../predict/pool.ts";
-import { transformSha256 } from "../transform/transform-file.ts";
+import { describeTransform } from "../transform/transform-file.ts";
 import { type SizingFacts, sizeRun } from "./machine.ts";
 
 export interface OpenedTransform {
@@ -30,7 +30,7 @@ export async function openTransform(parts: TransformParts): Promise<OpenedTransf
   const { resolved, source, facts, kernel, signal } = parts;
   const { transform: path } = resolved.settings;
   if (!path) return null;
-  const file: TransformFile = { path, sha256: await transformSha256(path) };
+  const file = await describeTransform(path);
   const { description } = source;
   // Chunks depend on the input alone, so they can be planned before there is a binding.
   const plan = { inputs: [], constants: [], keep: [], onError: "reject" as const };

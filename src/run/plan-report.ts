@@ -17,7 +17,7 @@ export interface PlanReport {
     dialect: CsvDialect | null;
   };
   /** The job's preprocessing module. */
-  transform?: { path: string; sha256: string } | null;
+  transform?: { path: string; sha256: string; imports: string[] } | null;
   inputs: {
     name: string;
     type: string;

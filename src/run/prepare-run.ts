@@ -5,6 +5,7 @@
 import type { Readable } from "node:stream";
 import { type PlannedBinding, planBinding } from "../binding/plan-binding.ts";
 import { outputNames, planOutputs } from "../binding/plan-outputs.ts";
+import { nameByModel } from "../config/names-of-model.ts";
 import type { Chunk } from "../core/chunk.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import type { Host } from "../core/host.ts";
@@ -46,16 +47,16 @@ export interface PreparedRun {
  * @throws any error before the first row: BP_MODEL_*, BP_INPUT_*, BP_SOURCE_*, BP_BINDING, BP_INTERRUPTED
  */
 export async function prepareRun(
-  resolved: ResolvedRun,
+  given: ResolvedRun,
   host: Host,
   signal: AbortSignal,
   workersAtOnce = false,
 ): Promise<PreparedRun> {
-  const { settings } = resolved;
   const pool = new PredictPool();
   // A worker's libraries take longer to load than a plan takes to make: both at once.
   pool.warm(1);
-  const options = { csv: settings.csv, preview: false, ...(settings.inputFormat ? { format: settings.inputFormat } : {}) };
+  const { csv, inputFormat } = given.settings;
+  const options = { csv, preview: false, ...(inputFormat ? { format: inputFormat } : {}) };
   let source: Source | null = null;
   let iterator: AsyncIterator<Chunk> | null = null;
   const close = async (): Promise<void> => {
@@ -65,7 +66,10 @@ export async function prepareRun(
     await source?.close();
   };
   try {
-    const { signature } = await loadSignature(settings.model);
+    const { signature } = await loadSignature(given.settings.model);
+    const names = (values: readonly { name: string }[]): string[] => values.map(({ name }) => name);
+    const resolved = nameByModel(given, names(signature.inputs), names(signature.outputs));
+    const { settings } = resolved;
     checkHash(signature, settings.modelSha256);
     throwIfStopped(signal);
     source = await openSource(settings.inputs, options, () => stoppable(host.stdin() as Readable, signal));

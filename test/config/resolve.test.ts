@@ -114,7 +114,8 @@ describe("resolveRun without a job", () => {
       key: ["id", "week"],
       features: ["lag_1..lag_8", "promo", "a, b", "c,d"],
       bind: { age: ["age_years"], x: ["a", "b"] },
-      constants: { k: "3", v: "[1, 2]", s: "a=b" },
+      constants: { k: "3", v: "[1, 2]" },
+      undecided: [{ flag: "--const", text: "s=a=b" }],
       shapes: { history: [24, 3], "a=b": [2] },
       keep: ["*"],
       outputs: [

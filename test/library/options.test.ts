@@ -1,6 +1,7 @@
 /** The library's options become the same settings as flags do, whatever the names. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { nameByModel } from "../../src/config/names-of-model.ts";
 import { resolveRun } from "../../src/config/resolve.ts";
 import type { RunSettings } from "../../src/core/settings.ts";
 import { flagsOf, type RunRequest } from "../../src/library/options.ts";
@@ -23,7 +24,8 @@ describe("names", () => {
     fc.assert(
       fc.property(columns, fc.uniqueArray(name, { minLength: 1, maxLength: 3 }), (list, inputs) => {
         const bind = Object.fromEntries(inputs.map((input) => [input, list]));
-        const settings = settingsOf({ features: list, key: list, bind });
+        const asked = settingsOf({ features: list, key: list, bind });
+        const { settings } = nameByModel({ settings: asked, origins: {} }, inputs, []);
         expect(settings.features).toEqual(list);
         expect(settings.key).toEqual(list);
         expect(settings.bind).toEqual(bind);
