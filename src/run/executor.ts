@@ -3,6 +3,7 @@
  * nothing and computes nothing, so the main thread answers signals at once.
  */
 import { crc32 } from "node:zlib";
+import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Chunk } from "../core/chunk.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import { failpoint, losspoint } from "../core/failpoint.ts";
@@ -26,12 +27,15 @@ export interface ExecutorParts {
   rowColumn: string | null;
   shard: { index: number; count: number } | null;
   /** Chunks before `nextChunk` are in the output already; of those that are given all the same, the bytes must be the same. */
-  resume?: { nextChunk: number; inputCrc: number } | null;
+  resume?: ResumeFrom | null;
   /** Aborting stops handing out; what is in flight is predicted and written, never torn down. */
   signal: AbortSignal;
   host: Pick<Host, "nowMs">;
   onAdvance(): void;
 }
+
+/** @property position given: `chunks` begins at `nextChunk` */
+type ResumeFrom = Pick<Checkpoint, "nextChunk" | "inputCrc" | "position">;
 
 type Outcome =
   | { kind: "result"; result: ChunkResult }
@@ -76,6 +80,8 @@ class Executor {
   #sinkError: unknown = null;
   #chunks = 0;
   #inputCrc = 0;
+  /** Chunks that the input was cut into so far. */
+  #planned = 0;
   /** Planning ended because of the abort. */
   #cutShort = false;
 
@@ -138,10 +144,15 @@ class Executor {
       if (!done && chunk.inline) this.#inputCrc = crc32(chunk.inline, this.#inputCrc);
       if (done) {
         this.#cutShort = signal.aborted;
+        // An input that ends before the rows that are in the output already cannot be theirs.
+        if (resume && resume.position === null && this.#planned < resume.nextChunk && !signal.aborted)
+          throw notSameInput(resume, `it ends after ${this.#planned} chunks`);
         return null;
       }
+      this.#planned = chunk.index + 1;
       if (!resume || chunk.index >= resume.nextChunk) return chunk;
-      if (chunk.index === resume.nextChunk - 1) checkSameInput(resume, this.#inputCrc);
+      if (chunk.index === resume.nextChunk - 1 && resume.inputCrc !== this.#inputCrc)
+        throw notSameInput(resume, `CRC-32 ${this.#inputCrc.toString(16)}`);
       if (signal.aborted) throw new BatchPredictError("BP_INTERRUPTED", "reading the input was stopped");
     }
   }
@@ -208,12 +219,15 @@ class Executor {
   }
 }
 
-/** A pipe is known again by its bytes alone. */
-function checkSameInput(resume: { nextChunk: number; inputCrc: number }, found: number): void {
-  if (resume.inputCrc === found) return;
-  throw new BatchPredictError("BP_INPUT_CHANGED", "the input is not the one that the interrupted run read", {
+/** A pipe is known again by its bytes alone. The interrupted run stays for the right ones. */
+function notSameInput(resume: ResumeFrom, actual: string): BatchPredictError {
+  return new BatchPredictError("BP_RESUME_MISMATCH", "the input is not the one that the interrupted run read", {
     expected: `${resume.nextChunk} chunks of CRC-32 ${resume.inputCrc.toString(16)}`,
-    actual: `CRC-32 ${found.toString(16)}`,
-    hints: ["pipe the same data again to go on, or start over with --fresh"],
+    actual,
+    hints: [
+      "pipe the same data again to go on with the interrupted run",
+      "or start over with --fresh: what the interrupted run has done is dropped",
+    ],
+    exitCode: 2,
   });
 }

@@ -15,6 +15,8 @@ const RESUMABLE: readonly ErrorCode[] = [
   "BP_OUTPUT_WRITE",
   "BP_OUTPUT_BUSY",
   "BP_INPUT_UNREADABLE",
+  // Another pipe than the one the interrupted run read: found only while it is read.
+  "BP_RESUME_MISMATCH",
   "BP_INTERNAL",
 ];
 
@@ -39,7 +41,7 @@ export async function chunksFrom(
 
 /** Says in the error how to go on. */
 export function explainKept(error: WireError, kept: Kept | null): void {
-  if (kept === null) return;
+  if (kept === null || error.code === "BP_RESUME_MISMATCH") return;
   error.hints = [
     ...(error.code === "BP_INTERRUPTED" ? [] : (error.hints ?? [])),
     "run the same command again: it goes on behind the last rows that were committed (--fresh starts over)",
