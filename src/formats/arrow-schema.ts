@@ -45,6 +45,7 @@ export function checkSchema(file: string, schema: FbSchema | null, bytes: number
   const count = schema.fieldsLength();
   const walk = new Walk(file, bytes);
   walk.count(count);
+  walk.customMetadata(schema.customMetadataLength());
   for (let at = 0; at < count; at++) walk.field(schema.fields(at), 0, "");
 }
 
@@ -63,6 +64,11 @@ class Walk {
       throw this.damaged("its schema has impossible counts");
   }
 
+  /** apache-arrow reads every key that is announced, four billion if need be. */
+  customMetadata(entries: number): void {
+    if (!(entries >= 0 && entries * 4 <= this.bytes)) throw this.damaged("its schema has impossible counts");
+  }
+
   field(field: FbField | null, depth: number, parent: string): void {
     if (field === null || depth > MAX_DEPTH) throw this.damaged("its schema is nested too deeply or has gaps");
     const name = parent === "" ? (field.name() ?? "") : `${parent}.${field.name() ?? ""}`;
@@ -76,6 +82,7 @@ class Walk {
     if (type <= Type.NONE || type > Type.LargeListView) throw this.damaged(`column "${name}" has an unknown type (${type})`);
     const children = field.childrenLength();
     this.count(children);
+    this.customMetadata(field.customMetadataLength());
     for (let at = 0; at < children; at++) this.field(field.children(at), depth + 1, name);
     this.checkType(field, name, children);
     const index = field.dictionary()?.indexType();

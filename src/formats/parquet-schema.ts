@@ -18,6 +18,8 @@ export interface ParquetField {
   leafEnd: number;
   /** Bytes of one row once decoded, strings and repeated values not counted. */
   rowBytes: number;
+  /** Per leaf: it is INT96, a timestamp as Impala and older Sparks write it. */
+  int96: boolean[];
 }
 
 /** A group without any leaf holds no values and is no column. @throws BP_INPUT_FORMAT when the elements do not form a tree */
@@ -33,6 +35,7 @@ export function fieldsOf({ schema, file }: ParquetFooter): ParquetField[] {
       leafStart: leaf,
       leafEnd: leaf,
       rowBytes: 0,
+      int96: [],
     };
     // Open groups: how many children each still awaits.
     const awaited = [1];
@@ -46,6 +49,7 @@ export function fieldsOf({ schema, file }: ParquetFooter): ParquetField[] {
       else if (int(node, SchemaElement.type) !== undefined) {
         leaf++;
         field.rowBytes += widthOf(node);
+        field.int96.push(int(node, SchemaElement.type) === INT96);
       } else if (children < 0) throw refuse(file, `the schema of column ${field.name} is not a tree`);
       while (awaited.at(-1) === 0) awaited.pop();
     }
@@ -72,6 +76,8 @@ export function sameSchema(a: ParquetFooter, b: ParquetFooter): boolean {
     encodeStruct(new Map([[FileMetaData.schema, footer.meta.get(FileMetaData.schema)!]]));
   return Buffer.compare(bytes(a), bytes(b)) === 0;
 }
+
+const INT96 = 3n;
 
 /** Physical types: 0 BOOLEAN, 1 INT32, 2 INT64, 3 INT96, 4 FLOAT, 5 DOUBLE, 6 BYTE_ARRAY, 7 FIXED_LEN_BYTE_ARRAY. */
 function widthOf(leaf: ThriftStruct): number {

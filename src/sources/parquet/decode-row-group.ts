@@ -2,10 +2,12 @@
  * Rows of some columns of one row group as Arrow record batches. The decoder sees a small file made in memory: it can neither
  * choose columns nor read by ranges itself, and what it is given bounds what it can allocate (WebAssembly ends at 4 GiB).
  */
-import { type Data, makeData, RecordBatch, RecordBatchReader, Schema, Struct } from "apache-arrow";
+import { type Data, makeData, RecordBatch, RecordBatchReader, Schema, Struct, TimeUnit } from "apache-arrow";
 import { readParquet } from "parquet-wasm";
 import { refuse } from "../../formats/parquet-footer.ts";
 import type { ParquetColumnChunk } from "../../formats/parquet-row-group.ts";
+import { typeText } from "../../values/arrow-columns.ts";
+import { firstInexact, refuseInt96 } from "./int96.ts";
 import { decoderError, type ParquetFile } from "./parquet-file.ts";
 
 /** Decoded at once, and kept for the ranges that follow. */
@@ -39,9 +41,40 @@ export async function decodeRows(
   const parts: RecordBatch[][] = [];
   for (const [first, end] of calls(file, unit, columns, chunks)) {
     const mini = await file.extract(rows, columns.slice(first, end), chunks.slice(first, end).flat());
-    parts.push(decode(file, unit, mini, rowStart, rowEnd));
+    const batches = decode(file, unit, mini, rowStart, rowEnd);
+    for (let k = first; k < end; k++) {
+      if (file.fields[columns[k]!]!.int96.includes(true))
+        await checkInt96({ file, unit, column: columns[k]!, chunks: chunks[k]!, rowStart, rowEnd }, batches, k - first);
+    }
+    parts.push(batches);
   }
   return { batches: parts.length === 1 ? parts[0]! : [sideBySide(parts)], rowStart, rowEnd };
+}
+
+interface ColumnRows {
+  file: ParquetFile;
+  unit: number;
+  column: number;
+  chunks: readonly ParquetColumnChunk[];
+  rowStart: number;
+  rowEnd: number;
+}
+
+/** Costs decoding the column twice more. @param at position of the column in the batches @throws BP_SOURCE_CELL */
+async function checkInt96(rows: ColumnRows, batches: readonly RecordBatch[], at: number): Promise<void> {
+  const { file, unit, column, chunks, rowStart, rowEnd } = rows;
+  const again = async (as: TimeUnit): Promise<RecordBatch[]> => {
+    const mini = await file.extract(file.groups[unit]!.rows, [column], chunks, as);
+    return decode(file, unit, mini, rowStart, rowEnd);
+  };
+  const seconds = await again(TimeUnit.SECOND);
+  const nanoseconds = await again(TimeUnit.NANOSECOND);
+  for (const [k, batch] of batches.entries()) {
+    const check = { seconds: seconds[k]!.data.children[0]!, nanoseconds: nanoseconds[k]!.data.children[0]! };
+    const found = firstInexact(batch.data.children[at]!, check);
+    if (found !== null)
+      throw refuseInt96(file.path, file.fields[column]!.name, typeText(file.schema.fields[column]!.type), found.seconds);
+  }
 }
 
 function decode(file: ParquetFile, unit: number, mini: Uint8Array, rowStart: number, rowEnd: number): RecordBatch[] {

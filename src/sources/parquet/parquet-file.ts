@@ -1,6 +1,6 @@
 /** One Parquet file held open: its footer, its Arrow schema, and small files of some columns made from it in memory. */
 import { type FileHandle, open } from "node:fs/promises";
-import { RecordBatchReader, type Schema } from "apache-arrow";
+import { RecordBatchReader, type Schema, TimeUnit } from "apache-arrow";
 import { readSchema } from "parquet-wasm";
 import { BatchPredictError, isErrno } from "../../core/errors.ts";
 import type { SourceFile } from "../../core/source.ts";
@@ -9,6 +9,7 @@ import { encodeFooter, FileMetaData, MAGIC, type ParquetFooter, readFooter, refu
 import { composeRowGroup, type ParquetColumnChunk, readColumnChunk, readRowGroup } from "../../formats/parquet-row-group.ts";
 import { fieldsOf, type ParquetField, pruneSchema } from "../../formats/parquet-schema.ts";
 import type { ThriftStruct } from "../../formats/thrift-compact.ts";
+import { int96Hint } from "./int96.ts";
 
 export interface GroupSize {
   rows: number;
@@ -42,7 +43,7 @@ export class ParquetFile {
   readonly groups: GroupSize[];
   /** Sum over the row groups; the total in the footer is wrong in some files. */
   readonly rows: number;
-  private arrow: { schema: Schema; hinted: boolean } | undefined;
+  private arrow: { schema: Schema; hint: string | null } | undefined;
 
   constructor(
     private readonly handle: FileHandle,
@@ -80,8 +81,16 @@ export class ParquetFile {
     });
   }
 
-  /** A whole Parquet file of one row group and only these columns; it holds the column chunks' bytes as they stand. */
-  async extract(rows: number, columns: readonly number[], chunks: readonly ParquetColumnChunk[]): Promise<Uint8Array> {
+  /**
+   * A whole Parquet file of one row group and only these columns; it holds the column chunks' bytes as they stand.
+   * @param int96Unit decodes INT96 timestamps in another unit than that of the schema
+   */
+  async extract(
+    rows: number,
+    columns: readonly number[],
+    chunks: readonly ParquetColumnChunk[],
+    int96Unit?: TimeUnit,
+  ): Promise<Uint8Array> {
     const starts: number[] = [];
     let length = MAGIC.length;
     for (const chunk of chunks) {
@@ -92,7 +101,11 @@ export class ParquetFile {
     const footer = encodeFooter(this.base(columns), {
       rows: BigInt(rows),
       rowGroups: [group],
-      keyValues: this.hint(columns, this.arrowSchema().hinted),
+      keyValues: keyValues(
+        int96Unit === undefined ? this.arrowSchema().hint : int96Hint(this.schema, this.fields, int96Unit),
+        columns,
+        this.fields.length,
+      ),
     });
     const bytes = Buffer.allocUnsafe(length + footer.length);
     MAGIC.copy(bytes);
@@ -133,24 +146,29 @@ export class ParquetFile {
    * Decided once per file, so that every row group comes out with the same types: the stored Arrow schema where the decoder and
    * apache-arrow both know its types, else Parquet's own types (a string view is then a string).
    */
-  private arrowSchema(): { schema: Schema; hinted: boolean } {
+  private arrowSchema(): { schema: Schema; hint: string | null } {
     this.arrow ??= this.tryArrowSchema();
     if (this.arrow.schema.fields.length !== this.fields.length) throw refuse(this.path, "it has columns without values");
     return this.arrow;
   }
 
-  private tryArrowSchema(): { schema: Schema; hinted: boolean } {
+  private tryArrowSchema(): { schema: Schema; hint: string | null } {
     const all = this.fields.map((_, column) => column);
-    const read = (hinted: boolean): { schema: Schema; hinted: boolean } => {
-      const footer = encodeFooter(this.base(all), { rows: 0n, rowGroups: [], keyValues: this.hint(all, hinted) });
+    const read = (hint: string | null): { schema: Schema; hint: string | null } => {
+      const entries = keyValues(hint, all, all.length);
+      const footer = encodeFooter(this.base(all), { rows: 0n, rowGroups: [], keyValues: entries });
       const ipc = readSchema(Buffer.concat([MAGIC, footer])).intoIPCStream();
-      return { schema: RecordBatchReader.from(ipc).open().schema, hinted };
+      return { schema: RecordBatchReader.from(ipc).open().schema, hint: entries.size === 0 ? null : hint };
     };
+    const stored = this.footer.keyValues.get(ARROW_SCHEMA_KEY) ?? null;
     try {
-      return read(true);
+      const own = read(stored);
+      if (own.hint !== null || own.schema.fields.length !== this.fields.length) return own;
+      const made = int96Hint(own.schema, this.fields, TimeUnit.MICROSECOND);
+      return made === null ? own : read(made);
     } catch {
       try {
-        return read(false);
+        return read(null);
       } catch (error) {
         throw decoderError(this.path, "its schema", error);
       }
@@ -169,12 +187,12 @@ export class ParquetFile {
       ),
     );
   }
+}
 
-  private hint(columns: readonly number[], hinted: boolean): Map<string, string> {
-    const stored = hinted ? this.footer.keyValues.get(ARROW_SCHEMA_KEY) : undefined;
-    const pruned = stored === undefined ? null : pruneArrowSchema(stored, columns, this.fields.length);
-    return new Map(pruned === null ? [] : [[ARROW_SCHEMA_KEY, pruned]]);
-  }
+/** @param hint base64 of an Arrow schema of `total` columns */
+function keyValues(hint: string | null, columns: readonly number[], total: number): Map<string, string> {
+  const pruned = hint === null ? null : pruneArrowSchema(hint, columns, total);
+  return new Map(pruned === null ? [] : [[ARROW_SCHEMA_KEY, pruned]]);
 }
 
 /** What the decoder said is for people who know it, so it stands under "actual"; a panic of the WebAssembly code says nothing at all. */
