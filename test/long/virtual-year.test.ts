@@ -43,20 +43,23 @@ it("ticks over 1,000 jobs", () => {
     const busy: number[] = [];
     for (let at = bench.nowMs; at < Date.UTC(2026, 0, 4); at += 20 * 60_000) {
       bench.nowMs = at;
-      const began = performance.now();
+      const began = process.cpuUsage();
       const state = bench.ledger.state(bench.look, at);
       const actions = plan(bench.definitions, state, at, { random: () => 0.5, maxActive: 4 });
       const { claimed } = bench.ledger.apply(actions, { owner: bench.owner, nowMs: at });
-      (actions.length > 0 ? busy : idle).push(performance.now() - began);
+      const { user, system } = process.cpuUsage(began);
+      (actions.length > 0 ? busy : idle).push((user + system) / 1000);
       for (const { run, fence } of claimed)
         bench.succeed(bench.begin({ claimed: [{ run, fence }], stop: [], kill: [], stale: 0 }).fence);
     }
     const told = (times: number[]): string => {
       times.sort((a, b) => a - b);
-      return `${times.length} ticks, median ${times[times.length >> 1]?.toFixed(1)} ms, longest ${times.at(-1)?.toFixed(1)} ms`;
+      return `${times.length} ticks, CPU time median ${times[times.length >> 1]?.toFixed(1)} ms, longest ${times.at(-1)?.toFixed(1)} ms`;
     };
     console.log(`1,000 jobs: idle ${told(idle)}; with work ${told(busy)}`);
     expect(idle.length + busy.length).toBeGreaterThan(200);
+    // CPU time, so that a busy machine does not count; the median, because the first ticks compile.
+    expect([...idle, ...busy].sort((a, b) => a - b)[(idle.length + busy.length) >> 1]).toBeLessThan(50);
   } finally {
     bench.remove();
   }

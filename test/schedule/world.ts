@@ -154,6 +154,9 @@ export class World {
         this.tick({ lose: true });
         break;
       case "stalePlan": {
+        // Half an hour nobody looks, so that there is something to plan, twice.
+        this.trueMs += 30 * MINUTE_MS;
+        this.finish(this.trueMs, true);
         const stale = plan(this.definitions, this.ledger.state(this.look, this.wallMs), this.wallMs, this.planOptions());
         const wasMs = this.wallMs;
         this.tick();

@@ -16,6 +16,8 @@ export interface ServeOptions {
   standby: boolean;
   /** The wish to end. */
   stop: AbortSignal;
+  /** Between two looks of a standby. Default: sleeps. @returns false: asked to stop */
+  pause?(pauseMs: number, stop: AbortSignal): Promise<boolean>;
   onHolder(holder: SchedulerHolder): void;
   onActive(): void;
 }
@@ -36,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 /** @returns null: it is ours */
-async function wait({ scheduler, standby, stop, onHolder }: ServeOptions): Promise<Served | null> {
+async function wait({ scheduler, standby, stop, onHolder, pause = sleepFor }: ServeOptions): Promise<Served | null> {
   let told: string | null = null;
   for (;;) {
     const holder = scheduler.take();
@@ -78,7 +80,7 @@ export async function serveOnce(scheduler: Scheduler, stop: AbortSignal): Promis
   if (holder !== null) return { end: "busy", holder };
   scheduler.tick();
   while (scheduler.children > 0 && !stop.aborted) {
-    await Promise.race([scheduler.anyExit(), pause(ONCE_LOOK_MS, stop)]);
+    await Promise.race([scheduler.anyExit(), sleepFor(ONCE_LOOK_MS, stop)]);
     await nextTurn();
     if (!stop.aborted) scheduler.tick();
   }
@@ -95,7 +97,7 @@ function watch(folder: string, onChange: () => void): fs.FSWatcher | null {
   }
 }
 
-async function pause(pauseMs: number, stop: AbortSignal): Promise<boolean> {
+async function sleepFor(pauseMs: number, stop: AbortSignal): Promise<boolean> {
   try {
     await sleep(pauseMs, undefined, { signal: stop });
     return true;
