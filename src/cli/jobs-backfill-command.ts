@@ -5,7 +5,7 @@ import { formatCount } from "../report/format.ts";
 import { stateText } from "../report/jobs-history.ts";
 import { jobDefinition } from "../schedule/definition.ts";
 import { type BackfillStep, planBackfill } from "../schedule/gaps.ts";
-import { type ChildContext, startChild } from "../schedule/process/child-run.ts";
+import { type ChildContext, keepTime, startChild } from "../schedule/process/child-run.ts";
 import { launchRun, logFileOf } from "../schedule/process/launch-run.ts";
 import { nodeProcessTable } from "../schedule/process/process-table.ts";
 import { RUN_LEASE_MS } from "../schedule/process/recorded-run.ts";
@@ -16,6 +16,9 @@ import { nodeHost } from "./node-host.ts";
 import { type SignalWatch, watchSignals } from "./signals.ts";
 import { openState, stateDirOf } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
+
+/** How often a run is held against its timeout. */
+const TIMEOUT_LOOK_MS = 1_000;
 
 interface Result {
   run_key: string;
@@ -100,7 +103,9 @@ async function fill(
     const child = startChild(context, started.fence, file.path);
     const stop = (): void => table.signal(child.pid, "SIGTERM");
     watch.signal.addEventListener("abort", stop);
+    const timer = setInterval(() => keepTime(context, started.run.id), TIMEOUT_LOOK_MS);
     const run = await child.ended;
+    clearInterval(timer);
     watch.signal.removeEventListener("abort", stop);
     if (run?.state !== "scheduled" || run.reason === "interrupted") return run;
     await pause(Math.max(0, run.notBeforeMs - nowMs()), watch.signal);

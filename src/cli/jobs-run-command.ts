@@ -11,11 +11,14 @@ import { runSlot } from "./recorded-run.ts";
 import { watchSignals } from "./signals.ts";
 import { openState } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
+import { isWatched, runWatched, timeoutMsOf } from "./time-limit.ts";
 
 export async function jobsRunCommand(terminal: Terminal, args: string[], flags: Record<string, unknown>): Promise<number> {
   const host = nodeHost();
   const file = keptJob(args[0]!, flags, host);
   const slot = slotOf(file, flags.date as string | undefined, host.date().getTime());
+  const timeoutMs = timeoutMsOf(file);
+  if (timeoutMs !== null && !isWatched(host)) return runWatched(terminal, host, flags, timeoutMs);
   const ledger = openState(flags, host);
   const watch = watchSignals(terminal);
   try {

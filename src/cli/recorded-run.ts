@@ -24,6 +24,7 @@ import { releaseAtExit } from "./release-at-exit.ts";
 import { SIGNAL_EXIT, type SignalWatch, watchSignals } from "./signals.ts";
 import { openState } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
+import { tellWatcher, timeoutError } from "./time-limit.ts";
 
 const UNATTENDED: readonly Trigger[] = ["schedule", "catchup", "backfill", "retry"];
 
@@ -144,6 +145,7 @@ async function attemptRun(
 ): Promise<RecordedEnd | null> {
   const { terminal, host, ledger, file, flags, watch } = recorded;
   const context = { ledger, table: nodeProcessTable(), nowMs: () => host.date().getTime(), random: Math.random };
+  tellWatcher("begun");
   const end = await executeRecorded(
     context,
     fence,
@@ -159,6 +161,7 @@ async function attemptRun(
             beforePublish: (rows) => {
               expectationOf(job, given)(rows);
               beforePublish(rows);
+              tellWatcher("publishing");
             },
           });
         const summary = await perform(flags);
@@ -171,6 +174,7 @@ async function attemptRun(
       }
     },
   );
+  tellWatcher("ended");
   if (end) tellCi(terminal, host, flags, end.summary);
   return end;
 }
@@ -189,10 +193,14 @@ async function tellOthers({ terminal, host, ledger, file }: RecordedRun, runId: 
   }).drain();
 }
 
-function exitCodeOf(terminal: Terminal, { summary, stopped }: RecordedEnd, watch: SignalWatch): number {
+function exitCodeOf(terminal: Terminal, { summary, stopped, run }: RecordedEnd, watch: SignalWatch): number {
+  if (stopped === "timeout" && summary.status !== "succeeded") {
+    const error = timeoutError(run?.timeoutMs ?? 0, "it was asked to stop", summary.error ?? null);
+    tellEnd(terminal, { ...summary, error }, null);
+    return TIMEOUT_EXIT;
+  }
   const code = tellEnd(terminal, summary, watch.received());
   if (summary.status === "succeeded") return code;
-  if (stopped === "timeout") return TIMEOUT_EXIT;
   return summary.status === "cancelled" && watch.received() === null ? SIGNAL_EXIT.SIGTERM : code;
 }
 

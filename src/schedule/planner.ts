@@ -10,13 +10,12 @@ import { decidesAnything, dueSlots, planSlots, recordMisses } from "./plan-slots
 import type { LedgerJob, RunRow, StopReason } from "./run-row.ts";
 import type { Slot } from "./slots.ts";
 import { isActive, type Reason, type RunState, type Trigger } from "./states.ts";
+import { STOP_GRACE_MS, timeoutStep } from "./timeouts.ts";
 
 /** A slot this late still counts as on time: a standby takes over within 30 s and a safety tick comes every 20 s. */
 export const ON_TIME_MS = 60_000;
 export const CATCHUP_MS = 7 * 86_400_000;
 export const CATCHUP_SLOTS = 10;
-/** Between the request to stop and the kill. */
-export const STOP_GRACE_MS = 10_000;
 /** How long a claim lives without its run having started. */
 export const CLAIM_LEASE_MS = 60_000;
 
@@ -115,14 +114,9 @@ export function plan(jobs: readonly JobDefinition[], state: LedgerState, nowMs: 
       return;
     }
     queue.active = run;
-    const { stop, startedMs, timeoutMs } = run;
-    if (stop !== null) {
-      if ((stop.killedMs ?? stop.askedMs) + STOP_GRACE_MS <= nowMs) actions.push({ kind: "kill", run });
-    } else if (startedMs !== null && timeoutMs !== null) {
-      // What is being published gets the same time again: stopping there costs the most.
-      const allowedMs = run.state === "committing" ? 2 * timeoutMs : timeoutMs;
-      if (startedMs + allowedMs <= nowMs) actions.push({ kind: "stop", run, reason: "timeout" });
-    }
+    const step = timeoutStep(run, nowMs);
+    if (step === "kill") actions.push({ kind: "kill", run });
+    else if (step === "ask") actions.push({ kind: "stop", run, reason: "timeout" });
   }
 
   function planJob(definition: JobDefinition, job: LedgerJob | undefined): void {

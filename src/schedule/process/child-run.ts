@@ -2,6 +2,7 @@
 import type { Ledger } from "../ledger.ts";
 import type { Fence, RunRow } from "../run-row.ts";
 import { isActive } from "../states.ts";
+import { timeoutStep } from "../timeouts.ts";
 import type { Launched, LaunchRun } from "./launch-run.ts";
 import type { ProcessTable } from "./process-table.ts";
 import { RUN_LEASE_MS } from "./recorded-run.ts";
@@ -46,6 +47,21 @@ export function startChild(context: ChildContext, fence: Fence, jobFile: string)
     }
   });
   return { pid: launched.pid, ended, release: launched.release };
+}
+
+/** For callers without a planner: asks a run whose time is over to stop, and ends its process group when it does not. Never throws. */
+export function keepTime({ ledger, table, nowMs }: ChildContext, runId: string): void {
+  try {
+    const run = ledger.run(runId);
+    const step = run && isActive(run.state) ? timeoutStep(run, nowMs()) : null;
+    if (run === null || step === null) return;
+    const action = step === "kill" ? { kind: "kill" as const, run } : { kind: "stop" as const, run, reason: "timeout" as const };
+    const { stop, kill } = ledger.apply([action], { owner: run.owner ?? "", nowMs: nowMs() });
+    for (const { process } of stop) if (process) table.signal(process.pid, "SIGTERM");
+    for (const { process } of kill) if (process) table.signalGroup(process.pid, "SIGKILL");
+  } catch {
+    // A ledger that is busy for a moment: the next look tries again.
+  }
 }
 
 function settleIfSilent({ ledger, nowMs, random }: ChildContext, fence: Fence, detail: string): RunRow | null {

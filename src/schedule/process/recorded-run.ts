@@ -7,11 +7,14 @@ import type { RunSummary } from "../../core/events.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Fence, RunRow, StopReason } from "../run-row.ts";
+import { timeoutStep } from "../timeouts.ts";
 import type { ProcessTable } from "./process-table.ts";
 
 /** Another process believes us dead when we did not say a word for so long. */
 export const RUN_LEASE_MS = 60_000;
 const RENEW_EVERY_MS = 5_000;
+/** Longer timers ring at once; the renewals look as well. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface RecordedContext {
   ledger: Ledger;
@@ -62,7 +65,7 @@ export async function executeRecorded(
     try {
       const run = ledger.renew(fence, nowMs() + RUN_LEASE_MS);
       if (run === null) lost = true;
-      else if (run.stop === null && isOver(run, nowMs())) {
+      else if (timeoutStep(run, nowMs()) === "ask") {
         ledger.apply([{ kind: "stop", run, reason: "timeout" }], { owner: fence.owner, nowMs: nowMs() });
         stopped = "timeout";
       } else stopped = run.stop?.reason ?? null;
@@ -72,6 +75,8 @@ export async function executeRecorded(
     }
   };
   const timer = setInterval(renew, RENEW_EVERY_MS);
+  const { timeoutMs = null } = ledger.run(fence.id) ?? {};
+  const timeout = timeoutMs === null ? undefined : setTimeout(renew, Math.min(timeoutMs, MAX_TIMER_MS));
   try {
     const summary = await execute({
       signal: controller.signal,
@@ -97,6 +102,7 @@ export async function executeRecorded(
     return { summary, run, stopped: run === null ? null : stopped };
   } finally {
     clearInterval(timer);
+    clearTimeout(timeout);
     stop.removeEventListener("abort", abort);
   }
 }
@@ -108,10 +114,6 @@ function begin({ ledger, table, nowMs }: RecordedContext, claimed: Fence): Fence
   const fence: Fence = { ...claimed, state: "running" };
   const run = ledger.renew(fence, nowMs() + RUN_LEASE_MS);
   return run?.process?.pid === table.self().pid ? fence : null;
-}
-
-function isOver(run: RunRow, nowMs: number): boolean {
-  return run.timeoutMs !== null && run.startedMs !== null && nowMs >= run.startedMs + run.timeoutMs;
 }
 
 export function outcomeOf(summary: RunSummary): Outcome {
