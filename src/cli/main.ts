@@ -174,7 +174,7 @@ Examples:
   batchpredict verify -m model.onnx -i data.csv --expected expected.csv --label-mismatches 0.1% --json
 
 Floats are equal when |got - expected| <= abs + rel * max(1, |expected|), everything else when it is the same. Also compared: one row
-per call with many.
+per call with many; more than the tolerance between them is not equal either.
 
 Exit codes: 0 equal, 3 not, 1 and 2 as for run.`;
 

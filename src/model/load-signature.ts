@@ -96,9 +96,9 @@ function describeOutput(output: ValueInfo, model: ModelStructure, zipMaps: reado
   if (zipMap === undefined) {
     const tensor = tensorOf(output);
     const shape = tensor.shapeDeclared === false ? null : tensor.shape;
-    return { ...tensor, labels: scoreLabels(output.name, shape, model.nodes), zipMap: false };
+    return { ...tensor, labels: scoreLabels(output.name, shape, model), zipMap: false };
   }
-  const labels = zipMap.labels ?? scoreLabels(zipMap.scores, null, model.nodes);
+  const labels = zipMap.labels ?? scoreLabels(zipMap.scores, null, model);
   return {
     name: output.name,
     type: tensorTypeOf(zipMap.elementType) ?? "float32",

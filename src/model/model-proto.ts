@@ -12,7 +12,8 @@ import {
   type ValueInfo,
   type ValueType,
 } from "./model-structure.ts";
-import { type WireField, wireFields } from "./wire-fields.ts";
+import { readTensor } from "./tensor-proto.ts";
+import { scalars, type WireField, wireFields } from "./wire-fields.ts";
 
 export const MODEL = {
   irVersion: 1,
@@ -26,8 +27,6 @@ export const MODEL = {
 export const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparseInitializer: 15 } as const;
 export const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const;
 const ATTRIBUTE = { name: 1, graph: 6, ints: 8, strings: 9, graphs: 11 } as const;
-const TENSOR = { name: 8, externalData: 13, dataLocation: 14 } as const;
-const EXTERNAL = 1;
 
 /** The attributes that name classes: ZipMap and tree ensembles say int64s, linear models and SVMs say ints. */
 const LABEL_ATTRIBUTES = ["classlabels_strings", "classlabels_int64s", "classlabels_ints"];
@@ -152,35 +151,6 @@ function attributeName(bytes: Uint8Array): string {
   return "";
 }
 
-export function tensorName(bytes: Uint8Array): string {
-  for (const field of wireFields(bytes)) if (field.no === TENSOR.name) return field.text;
-  return "";
-}
-
-function readTensor(bytes: Uint8Array, model: ModelStructure): string {
-  let name = "";
-  let external = false;
-  const entries = new Map<string, string>();
-  for (const field of wireFields(bytes)) {
-    if (field.no === TENSOR.name) name = field.text;
-    else if (field.no === TENSOR.dataLocation) external = field.int === EXTERNAL;
-    else if (field.no === TENSOR.externalData) {
-      const { texts } = scalars(field.bytes);
-      entries.set(texts.get(1) ?? "", texts.get(2) ?? "");
-    }
-  }
-  if (external) {
-    const length = entries.get("length");
-    model.externalTensors.push({
-      tensor: name,
-      location: entries.get("location") ?? "",
-      offset: Number(entries.get("offset") ?? 0),
-      length: length === undefined ? null : Number(length),
-    });
-  }
-  return name;
-}
-
 export function readValueInfo(bytes: Uint8Array): ValueInfo {
   const info: ValueInfo = { name: "", type: null };
   for (const field of wireFields(bytes)) {
@@ -241,16 +211,4 @@ function readDimension(bytes: Uint8Array): Dimension {
   const value = ints.get(1);
   if (value !== undefined) return value >= 0 ? value : null;
   return texts.get(2) || null;
-}
-
-/** The scalar fields of a small message by number; the last one wins, as protobuf demands. */
-function scalars(bytes: Uint8Array): { texts: Map<number, string>; ints: Map<number, number> } {
-  const texts = new Map<number, string>();
-  const ints = new Map<number, number>();
-  for (const field of wireFields(bytes)) {
-    const int = field.int;
-    if (Number.isNaN(int)) texts.set(field.no, field.text);
-    else ints.set(field.no, int);
-  }
-  return { texts, ints };
 }

@@ -44,6 +44,8 @@ export interface ModelStructure {
   inputs: ValueInfo[];
   outputs: ValueInfo[];
   initializers: Set<string>;
+  /** Short lists of integers or texts among them, by name, as text: candidates for lists of classes. */
+  labelTensors: Map<string, string[]>;
   nodes: GraphNode[];
   /** Every (domain, operator) used anywhere, subgraphs and function bodies included. */
   operators: Map<string, Set<string>>;
@@ -63,6 +65,7 @@ export function emptyStructure(): ModelStructure {
     inputs: [],
     outputs: [],
     initializers: new Set(),
+    labelTensors: new Map(),
     nodes: [],
     operators: new Map(),
     functionDomains: new Set(),

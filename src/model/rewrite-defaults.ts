@@ -1,5 +1,6 @@
-import { GRAPH, tensorName } from "./model-proto.ts";
+import { GRAPH } from "./model-proto.ts";
 import { rewriteGraph } from "./rewrite-graph.ts";
+import { tensorName } from "./tensor-proto.ts";
 
 /**
  * An input with a default (an initializer of its name) can be fed in ONNX, but the runtime's Node binding knows required inputs only and

@@ -97,3 +97,15 @@ function guarded<T>(byte: number, read: () => T): T {
 function notProtobuf(byte: number, cause?: unknown): BatchPredictError {
   return new BatchPredictError("BP_MODEL_INVALID", "these bytes are not a protobuf message", { where: { byte }, cause });
 }
+
+/** The scalar fields of a small message by number; the last one wins, as protobuf demands. */
+export function scalars(bytes: Uint8Array): { texts: Map<number, string>; ints: Map<number, number> } {
+  const texts = new Map<number, string>();
+  const ints = new Map<number, number>();
+  for (const field of wireFields(bytes)) {
+    const int = field.int;
+    if (Number.isNaN(int)) texts.set(field.no, field.text);
+    else ints.set(field.no, int);
+  }
+  return { texts, ints };
+}

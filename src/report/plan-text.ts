@@ -3,12 +3,14 @@ import type { PlanReport } from "../run/plan-report.ts";
 import type { Paint } from "./error-text.ts";
 import { formatBytes, formatCount, formatTable, nameList, printableBlock } from "./format.ts";
 
+const MAX_DEFAULTS = 10;
+
 export function planText(plan: PlanReport, paint: Paint): string {
   const sections: [string, string][] = [
     ["model", modelLines(plan)],
     ["input", inputLines(plan)],
     ["transform", plan.transform ? transformLine(plan.transform) : ""],
-    ["model inputs", formatTable(plan.inputs.map(inputRow), "  ", 100)],
+    ["model inputs", formatTable([...plan.inputs.map(inputRow), ...defaultRows(plan)], "  ", 100)],
     [
       "model outputs",
       formatTable(
@@ -89,6 +91,17 @@ function inputRow(input: PlanReport["inputs"][number]): string[] {
     missing,
     `(${input.origin})`,
   ];
+}
+
+/** Many weights are no inputs anyone means: then they are only counted. */
+function defaultRows({ defaults = [] }: PlanReport): string[][] {
+  if (defaults.length > MAX_DEFAULTS) {
+    return [[`${formatCount(defaults.length)} others`, "", "<-", "their defaults in the model", "", "", "(not bound)"]];
+  }
+  const shape = (dimensions: readonly (number | string | null)[]): string => dimensions.map((size) => size ?? "?").join(", ");
+  return defaults.map(({ name, type, shape: dimensions }) => {
+    return [name, `${type} [${shape(dimensions)}]`, "<-", "its default in the model", "", "", "(not bound)"];
+  });
 }
 
 function outputLines({ output, keep }: PlanReport): string {

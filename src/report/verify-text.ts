@@ -47,7 +47,7 @@ export function verifyText(report: VerifyReport, paint: Paint): string {
     lines.push(formatTable(rowsOf, "  "));
   }
   if (batch) {
-    const word = batch.within_tolerance ? "" : ` ${paint("yellow", "(more than allowed)")}`;
+    const word = batch.within_tolerance ? "" : ` ${paint("red", "(more than allowed)")}`;
     const labels = batch.label_mismatches > 0 ? `, ${formatCount(batch.label_mismatches)} other labels` : "";
     lines.push(
       `one row per call instead of ${formatCount(batch.batch_size)}: largest difference ${figure(batch.max_abs_difference)} in ${count(batch.rows, "rows")}${labels}${word}`,

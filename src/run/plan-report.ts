@@ -27,6 +27,8 @@ export interface PlanReport {
     missing: string;
     origin: string;
   }[];
+  /** Model inputs that nothing is bound to: they keep the value that the model file holds for them. */
+  defaults?: { name: string; type: string; shape: (number | string | null)[] }[];
   outputs: { name: string; type: string; shape: (number | string)[]; columns: string[] }[];
   keep: { name: string; type: string }[];
   output: { path: string; format: string; table: string | null; if_exists: string; columns: { name: string; type: string }[] };
@@ -94,6 +96,9 @@ export async function planReport(prepared: PreparedRun): Promise<PlanReport> {
         origin: binding.origins[constant.input] ?? "",
       })),
     ],
+    defaults: signature.inputs
+      .filter(({ name, optional }) => optional && !Object.hasOwn(binding.origins, name))
+      .map(({ name, type, shape }) => ({ name, type, shape: [...shape] })),
     outputs: outputs.outputs.map((output) => ({
       name: output.output,
       type: output.type,

@@ -15,7 +15,7 @@ export const text =
   (writer) => {
     writer.tag(no, WireType.LengthDelimited).string(value);
   };
-const int =
+export const int =
   (no: number, value: number): Write =>
   (writer) => {
     writer.tag(no, WireType.Varint).int64(value);
