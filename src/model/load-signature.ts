@@ -19,6 +19,8 @@ export interface LoadedModel {
   bytes: Uint8Array<ArrayBuffer> | null;
   /** Output of the signature -> its name in the session, where they differ. */
   sessionOutputs: Record<string, string>;
+  /** There is a tree ensemble in the graph. */
+  hasTrees: boolean;
 }
 
 /** Since IR version 4 an input that is also an initializer is a default that may be overridden; before, every weight had to be listed as an input. */
@@ -54,7 +56,8 @@ export async function loadSignature(path: string): Promise<LoadedModel> {
     rewritten: zipMaps.length > 0,
     externalData,
   };
-  return { signature, ...sessionForm(path, bytes, ortFormat, zipMaps) };
+  const hasTrees = !ortFormat && model.nodes.some(({ opType }) => opType.startsWith("TreeEnsemble"));
+  return { signature, hasTrees, ...sessionForm(path, bytes, ortFormat, zipMaps) };
 }
 
 function readStructure(path: string, bytes: Uint8Array, ortFormat: boolean): ModelStructure {

@@ -20,6 +20,8 @@ export interface SessionOptions {
   threads: number;
   /** Optional inputs of the signature that every run will feed. Their defaults are taken out of the model; others keep theirs. */
   overrides?: readonly string[];
+  /** false: tree ensembles too are the runtime's. */
+  kernel?: boolean;
 }
 
 export interface PredictSession {
@@ -57,7 +59,10 @@ export async function openSession(model: LoadedModel, options: SessionOptions): 
   } catch (error) {
     throw explainLoadError(signature.path, error);
   }
-  return new OrtSession(session, model, runtimeVersion());
+  const opened = new OrtSession(session, model, runtimeVersion());
+  if (!model.hasTrees || options.kernel === false || (options.overrides ?? []).length > 0) return opened;
+  const { withTreeKernel } = await import("./trees/tree-session.ts");
+  return withTreeKernel(opened, signature, bytes ?? (await readUnchanged(signature)));
 }
 
 /** null: load by path. */

@@ -43,7 +43,11 @@ export class PredictWorker {
     }
     const fed = new Set([...setup.plan.inputs, ...setup.plan.constants].map((binding) => binding.input));
     const overrides = model.signature.inputs.filter((input) => input.optional && fed.has(input.name)).map((input) => input.name);
-    this.#session = await openSession(model, { threads: setup.threads, overrides });
+    this.#session = await openSession(model, {
+      threads: setup.threads,
+      overrides,
+      kernel: setup.kernel !== false,
+    });
     this.#reader = await openBoundReader(setup);
     this.#feeds = new FeedBuilder(setup.plan, fillConstant);
     this.#model = model;

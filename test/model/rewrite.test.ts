@@ -207,7 +207,12 @@ describe("inputs with a default inside the model", () => {
 describe.skipIf(!hasMaterial)("a rewritten model with weights beside it", () => {
   it("finds them in its own folder, whatever the working directory", async () => {
     const { signature } = await loadSignature(model("extdata_two_files").path);
-    const loaded: LoadedModel = { signature, bytes: new Uint8Array(readFileSync(signature.path)), sessionOutputs: {} };
+    const loaded: LoadedModel = {
+      signature,
+      bytes: new Uint8Array(readFileSync(signature.path)),
+      sessionOutputs: {},
+      hasTrees: false,
+    };
     expect((await run(loaded, { X: rows([1, 0, 0, 0], 4) })).Y!.dims).toEqual([1, 4]);
   });
 });
