@@ -24,6 +24,7 @@ export function addRunFlags(command: Command): Command {
     .option("--workers <n>", "worker threads, or auto")
     .option("--threads <n>", "ONNX Runtime threads per worker")
     .option("--chunk-bytes <size>", "size of a unit of work, such as 8MiB, or auto")
+    .option("--memory-limit <size>", "resident memory of the whole run, such as 350MB: it is planned for, or refused")
     .optionsGroup("Values and bad rows:")
     .option("--missing <policy>", "an empty cell of a numeric input: nan, reject or a value")
     .option("--on-error <what>", "fail at the first bad row, or reject: put bad rows aside (default: fail)")

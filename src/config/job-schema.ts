@@ -152,6 +152,7 @@ export const jobSchema = z.strictObject({
     .union([size, z.literal("auto")])
     .describe("Size of one unit of work, for example 8MiB.")
     .optional(),
+  memoryLimit: size.describe("Resident memory that the whole run may take, for example 350MB.").optional(),
   limit: z.int().min(0).describe("Only the first N rows.").optional(),
   whereRows: z
     .string()

@@ -21,6 +21,7 @@ import * as read from "./setting-parsers.ts";
 const MAX_BATCH_SIZE = 16_777_216;
 const MAX_WORKERS = 512;
 const MAX_CHUNK_BYTES = 1024 ** 3;
+const MAX_MEMORY_BYTES = 1024 ** 4;
 
 /**
  * @param cwd absolute
@@ -41,7 +42,7 @@ export function resolveRun(
   if (keep !== null && keep.length > 1 && keep.includes("none")) {
     layers.conflict("none stands beside columns in --keep", ["write none alone, or the columns alone"], "BP_USAGE");
   }
-  const { batchSize, workers, threads, chunkBytes, onError, maxRejects } = ENVIRONMENT;
+  const { batchSize, workers, threads, chunkBytes, memoryLimit, onError, maxRejects } = ENVIRONMENT;
   const count = (max: number) => read.orAuto(read.whole(1, max));
 
   const settings: RunSettings = {
@@ -83,6 +84,12 @@ export function resolveRun(
       { flagName: "--chunk-bytes", flag: flags.chunkBytes, jobPath: "chunkBytes", environment: chunkBytes.name },
       read.orAuto(read.size(1, MAX_CHUNK_BYTES)),
       "auto",
+    ),
+    memoryLimitBytes: layers.or<number | null>(
+      "memoryLimitBytes",
+      { flagName: "--memory-limit", flag: flags.memoryLimit, jobPath: "memoryLimit", environment: memoryLimit.name },
+      read.size(1, MAX_MEMORY_BYTES),
+      null,
     ),
     missing: resolveMissing(flags, layers),
     transform: resolveTransform(job, layers),

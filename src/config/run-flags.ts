@@ -29,6 +29,8 @@ export interface RunFlags {
   threads?: string | undefined;
   /** N, 8MiB, auto. */
   chunkBytes?: string | undefined;
+  /** 350MB, 1GiB. */
+  memoryLimit?: string | undefined;
   missing?: string | undefined;
   onError?: string | undefined;
   maxRejects?: string | undefined;
@@ -60,6 +62,7 @@ export const ENVIRONMENT = {
   workers: { name: "BATCHPREDICT_WORKERS", about: "number of workers, as --workers" },
   threads: { name: "BATCHPREDICT_THREADS", about: "ONNX threads per worker, as --threads" },
   chunkBytes: { name: "BATCHPREDICT_CHUNK_BYTES", about: "size of one unit of work, as --chunk-bytes" },
+  memoryLimit: { name: "BATCHPREDICT_MEMORY_LIMIT", about: "resident memory of the whole run, as --memory-limit" },
   onError: { name: "BATCHPREDICT_ON_ERROR", about: "fail or reject, as --on-error" },
   maxRejects: { name: "BATCHPREDICT_MAX_REJECTS", about: "rows or percent, as --max-rejects" },
   stateDir: { name: "BATCHPREDICT_STATE_DIR", about: "folder of journals and history, as --state-dir" },

@@ -26,6 +26,8 @@ export interface RunSummary {
   rows_per_second: number;
   bytes_read: number;
   peak_memory_bytes: number;
+  /** Resident memory as planned, and its limit; null before anything was planned. */
+  memory?: { limit_bytes: number | null; limit_origin: string | null; planned_bytes: number } | null;
   output: { path: string; format: string; bytes: number } | null;
   rejects: { path: string; rows: number } | null;
   model: { path: string; sha256: string };

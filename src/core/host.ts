@@ -5,6 +5,8 @@ export interface Host {
   date(): Date;
   /** Highest resident memory of this process so far, bytes. */
   peakMemoryBytes(): number;
+  /** Memory that the container (cgroup) of this process may take, bytes; absent or null: no limit below the machine's own memory. */
+  containerMemoryBytes?: number | null;
   /** Cores this process may use. */
   cores: number;
   cwd: string;

@@ -38,6 +38,8 @@ export interface RunSettings {
   workers: number | "auto";
   threads: number | "auto";
   chunkBytes: number | "auto";
+  /** Resident memory that the whole process may take; absent or null: the container's, if it has a limit. */
+  memoryLimitBytes?: number | null;
   /** "auto": nan for floats, reject for others. */
   missing: {
     default: "auto" | "nan" | "reject" | { value: string };

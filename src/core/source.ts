@@ -108,6 +108,13 @@ export interface SourceDescription {
   rowsEstimate: number | null;
   /** Sum of sizes on disk; null for stdin. */
   bytes: number | null;
+  /** One row as chunks are cut by it, where it is not `bytes` by `rows` (Parquet: decoded). */
+  rowBytes?: number;
+  /**
+   * What must be held at once however small chunks are. `what` names it; `bytes`: all of it (a batch from a pipe); `rows`: the columns that
+   * are read of so many rows (a compressed record batch); `columnBytes`: the largest of the columns that are read (a Parquet row group).
+   */
+  indivisible?: { what: string; bytes?: number; rows?: number; columnBytes?: number[] };
   /** First records as text, for `inspect` (at most 5). */
   preview: string[][];
   /** What a user should be told about how the data was understood, e.g. a column without a name. */
@@ -139,6 +146,8 @@ export interface ChunkReader {
 }
 
 export interface ReaderOptions {
+  /** Decoded bytes that a reader may keep beside the chunk it returns, where there is a memory limit. Default: what is fastest. */
+  windowBytes?: number;
   /** false: decode by the reference alone, without WebAssembly kernels (for comparisons and for finding faults). */
   kernel?: boolean;
 }

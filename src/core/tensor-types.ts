@@ -17,6 +17,23 @@ export const TENSOR_TYPES = [
 
 export type TensorType = (typeof TENSOR_TYPES)[number];
 
+/** Bytes of one element; of a string what a short one takes on a heap. */
+export const ELEMENT_BYTES: Record<TensorType, number> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  bool: 1,
+  string: 32,
+};
+
 /** float16 travels as its bits in a Uint16Array, bool as one byte per element (0 or 1). */
 export type TensorArray =
   | Float32Array

@@ -37,6 +37,8 @@ export interface PlanOptions {
   workers?: number | "auto";
   threads?: number | "auto";
   chunkBytes?: number | "auto";
+  /** Resident memory that the whole process may take. */
+  memoryLimitBytes?: number;
   missing?: "nan" | "reject" | { value: string | number };
   onError?: "fail" | "reject";
   maxRejects?: { rows: number } | { percent: number };
@@ -110,6 +112,7 @@ export function flagsOf(options: RunRequest): RunFlags {
     workers: text(options.workers),
     threads: text(options.threads),
     chunkBytes: text(options.chunkBytes),
+    memoryLimit: text(options.memoryLimitBytes),
     missing: typeof missing === "object" ? String(missing.value) : missing,
     onError: options.onError,
     maxRejects: maxRejects && ("rows" in maxRejects ? String(maxRejects.rows) : `${maxRejects.percent}%`),

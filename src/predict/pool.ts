@@ -1,12 +1,10 @@
 /** The predict workers as the main thread sees them: set up, probe one, hand out chunks, stop. */
-import { Worker } from "node:worker_threads";
+import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Chunk } from "../core/chunk.ts";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
+import { heapLimits } from "../core/thread-heap.ts";
 import type { Learned } from "../transform/transform-step.ts";
 import type { ChunkResult, FromWorker, LearnRequest, ProbeResult, ToWorker, WorkerSetup } from "./protocol.ts";
-
-/** One running, one waiting in the port: a worker never idles while the main thread answers. */
-const CHUNKS_PER_WORKER = 2;
 
 type BeginMessage = Omit<Extract<ToWorker, { kind: "begin" }>, "kind">;
 
@@ -21,9 +19,9 @@ class WorkerSlot {
   #dead: unknown = null;
   readonly exited: Promise<void>;
 
-  constructor(entry: URL) {
+  constructor(entry: URL, resourceLimits: ResourceLimits = {}) {
     // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
-    this.#thread = new Worker(entry, { execArgv: [] });
+    this.#thread = new Worker(entry, { execArgv: [], resourceLimits });
     this.#thread.on("message", (message: FromWorker) => this.#settle(message));
     this.#thread.on("messageerror", (error) => this.#die(error));
     this.#thread.on("error", (error) => this.#die(error));
@@ -80,20 +78,23 @@ function keyOf(message: FromWorker): number | "reply" {
 
 export class PredictPool {
   readonly #entry: URL;
+  readonly #limits: ResourceLimits;
   #setup: WorkerSetup | null;
   /** Threads that load their libraries while the main thread still decides what they will do. */
   readonly #warm: WorkerSlot[] = [];
   #slots: WorkerSlot[] = [];
   #ready: Promise<unknown>[] = [];
 
-  constructor(setup: WorkerSetup | null = null) {
+  /** @param options.smallHeaps collect garbage sooner: less memory, and for many short texts more time */
+  constructor(setup: WorkerSetup | null = null, options: { smallHeaps?: boolean } = {}) {
     this.#setup = setup;
+    this.#limits = heapLimits(options.smallHeaps ?? false);
     this.#entry = new URL(import.meta.resolve("#predict-worker"));
   }
 
   /** Starts threads ahead of their set-up. */
   warm(count: number): void {
-    while (this.#warm.length < count) this.#warm.push(new WorkerSlot(this.#entry));
+    while (this.#warm.length < count) this.#warm.push(new WorkerSlot(this.#entry, this.#limits));
   }
 
   /** What every worker is told first; before `grow`. */
@@ -106,7 +107,7 @@ export class PredictPool {
     const setup = this.#setup;
     if (!setup) throw new BatchPredictError("BP_INTERNAL", "workers were asked for before their set-up");
     while (this.#slots.length < count) {
-      const slot = this.#warm.shift() ?? new WorkerSlot(this.#entry);
+      const slot = this.#warm.shift() ?? new WorkerSlot(this.#entry, this.#limits);
       this.#slots.push(slot);
       const ready = slot.ask({ kind: "setup", setup });
       // Whoever grows the pool hears of it; growing ahead of time must not count as an unhandled rejection.
@@ -126,10 +127,6 @@ export class PredictPool {
 
   begin(message: BeginMessage): void {
     for (const slot of this.#slots) slot.tell({ kind: "begin", ...message });
-  }
-
-  get capacity(): number {
-    return this.#slots.length * CHUNKS_PER_WORKER;
   }
 
   /** Hands the chunk to the least busy worker; its inline bytes are transferred. */

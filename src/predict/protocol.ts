@@ -21,6 +21,8 @@ export interface WorkerSetup {
   transform?: { file: TransformFile; columns: TransformedColumn[] };
   /** false: no WebAssembly kernels (environment BATCHPREDICT_KERNEL=off). */
   kernel?: boolean;
+  /** See ReaderOptions. */
+  windowBytes?: number;
 }
 
 export interface LearnRequest {

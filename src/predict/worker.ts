@@ -5,7 +5,7 @@ import type { Chunk, ChunkReject, DecodedChunk } from "../core/chunk.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import { failpoint, losspoint } from "../core/failpoint.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
-import type { ChunkReader } from "../core/source.ts";
+import type { ChunkReader, ReaderOptions } from "../core/source.ts";
 import { allocateTensor, type TensorArray } from "../core/tensor-types.ts";
 import { type LoadedModel, loadSignature } from "../model/load-signature.ts";
 import { checkRowAlignment } from "../model/row-alignment.ts";
@@ -159,10 +159,11 @@ export class PredictWorker {
 }
 
 /** Without a module of the job nothing of it is loaded: rows go straight from the source into tensors. */
-async function openBoundReader({ source, plan, transform, kernel = true }: WorkerSetup): Promise<ChunkReader> {
-  if (!transform) return openReader(source, plan, { kernel });
+async function openBoundReader({ source, plan, transform, kernel = true, windowBytes }: WorkerSetup): Promise<ChunkReader> {
+  const options: ReaderOptions = windowBytes === undefined ? { kernel } : { kernel, windowBytes };
+  if (!transform) return openReader(source, plan, options);
   const { openTransformReader } = await import("../transform/open-transform.ts");
-  return openTransformReader(source, plan, transform.file, transform.columns, { kernel });
+  return openTransformReader(source, plan, transform.file, transform.columns, options);
 }
 
 function ignoresRows(outputs: string[]): BatchPredictError {

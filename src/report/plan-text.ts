@@ -125,8 +125,9 @@ function outputLines({ output, keep }: PlanReport): string {
 }
 
 function workLines(plan: PlanReport): string {
+  const limit = plan.memory_limit_bytes === null ? "" : ` (limit ${formatBytes(plan.memory_limit_bytes)})`;
   const chunks = plan.chunks === null ? "as they come" : formatCount(plan.chunks);
-  const text = `${chunks} chunks of ${formatBytes(plan.chunk_bytes)}, ${plan.workers} workers of ${plan.threads} threads, batches of ${formatCount(plan.batch_size)} rows, about ${formatBytes(plan.memory_estimate_bytes)} of memory`;
+  const text = `${chunks} chunks of ${formatBytes(plan.chunk_bytes)}, ${plan.workers} workers of ${plan.threads} threads, batches of ${formatCount(plan.batch_size)} rows, about ${formatBytes(plan.memory_estimate_bytes)} of memory${limit}`;
   return `  ${text}`;
 }
 

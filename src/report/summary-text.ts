@@ -16,6 +16,11 @@ export function summaryText(summary: RunSummary, paint: Paint): string {
       `${formatSeconds(summary.seconds)}, ${formatCount(summary.rows_per_second)} rows/s, ${formatBytes(summary.bytes_read)} read, peak memory ${formatBytes(summary.peak_memory_bytes)}`,
     ],
   ];
+  const { memory } = summary;
+  if (memory?.limit_bytes) {
+    const [peak, limit, planned] = [summary.peak_memory_bytes, memory.limit_bytes, memory.planned_bytes].map(formatBytes);
+    lines.push(["memory", `${peak} at the peak, ${planned} planned, limit ${limit} (${memory.limit_origin})`]);
+  }
   if (output) lines.push(["output", `${printable(output.path)} (${output.format}, ${formatBytes(output.bytes)})`]);
   if (rejects) lines.push(["rejects", `${printable(rejects.path)} (${formatCount(rejects.rows)} rows)`]);
   lines.push(["model", `sha256 ${summary.model.sha256.slice(0, 16)}, ONNX Runtime ${summary.onnxruntime_version}`]);

@@ -2,7 +2,7 @@
 import type { BindingPlan } from "../core/binding-plan.ts";
 import type { Origin, RunSettings } from "../core/settings.ts";
 import { isTextFormat, type SourceDescription } from "../core/source.ts";
-import type { TensorType } from "../core/tensor-types.ts";
+import { ELEMENT_BYTES } from "../core/tensor-types.ts";
 
 /** Rows of one inference call: beyond this a small network falls out of the cache, below it the call itself costs. */
 const MAX_BATCH_ROWS = 4096;
@@ -16,26 +16,12 @@ const MAX_TEXT_CHUNK_BYTES = 1 << 20;
 const MIN_TEXT_CHUNK_BYTES = 64 << 10;
 /** Rows of a record batch: less costs more than it saves, more holds more memory. */
 const ROW_CHUNK_BYTES = 8 << 20;
+/** A row group is handed out whole up to this size, decoded: a part of it is read with all that stands before it. */
+const PARQUET_CHUNK_BYTES = 64 << 20;
 /** A model larger than this is loaded once, with all threads, instead of once per worker. */
 const LARGE_MODEL_BYTES = 512 << 20;
 /** Inputs smaller than this are done before a second worker has loaded the model. */
 const ONE_WORKER_BYTES = 1 << 20;
-
-const ELEMENT_BYTES: Record<TensorType, number> = {
-  float32: 4,
-  float64: 8,
-  float16: 2,
-  int8: 1,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  uint16: 2,
-  uint32: 4,
-  uint64: 8,
-  bool: 1,
-  string: 32,
-};
 
 export interface Sizing {
   batchSize: number;
@@ -90,24 +76,23 @@ export function sizeRun(
   return { batchSize, workers, threads, chunkBytes, origins };
 }
 
+export function tensorRowBytes(plan: BindingPlan): number {
+  return plan.inputs.reduce((sum, input) => sum + input.rowSize * ELEMENT_BYTES[input.type], 0);
+}
+
 function batchRows(plan: BindingPlan): number {
-  const rowBytes = plan.inputs.reduce((sum, input) => sum + input.rowSize * ELEMENT_BYTES[input.type], 0);
-  return Math.max(1, Math.min(MAX_BATCH_ROWS, Math.floor(MAX_BATCH_BYTES / Math.max(1, rowBytes))));
+  return Math.max(1, Math.min(MAX_BATCH_ROWS, Math.floor(MAX_BATCH_BYTES / Math.max(1, tensorRowBytes(plan)))));
 }
 
 /** Depends on the input alone (and the shard count), never on the machine, so that the same work has the same chunks everywhere. */
 function autoChunkBytes(source: SizingFacts["source"], shard: RunSettings["shard"]): number {
-  const largest = isTextFormat(source.format) ? MAX_TEXT_CHUNK_BYTES : ROW_CHUNK_BYTES;
+  const largest = isTextFormat(source.format)
+    ? MAX_TEXT_CHUNK_BYTES
+    : source.format === "parquet"
+      ? PARQUET_CHUNK_BYTES
+      : ROW_CHUNK_BYTES;
   if (source.bytes === null) return largest;
   if (shard) return Math.max(1, Math.min(largest, Math.floor(source.bytes / (shard.count * 8))));
   if (!isTextFormat(source.format)) return largest;
   return Math.min(largest, Math.max(MIN_TEXT_CHUNK_BYTES, Math.floor(source.bytes / 16)));
-}
-
-/** Megabytes are for people: an order of magnitude of what the run will hold. */
-export function estimateMemoryBytes(sizing: Sizing, facts: SizingFacts, commitBytes: number): number {
-  const runtime = 120 << 20;
-  const textFactor = isTextFormat(facts.source.format) ? 14 : 3;
-  const perWorker = (20 << 20) + facts.modelBytes * 1.5 + sizing.chunkBytes * textFactor;
-  return Math.round(runtime + sizing.workers * perWorker + commitBytes * 4);
 }

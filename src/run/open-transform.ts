@@ -6,6 +6,7 @@ import type { TransformedColumn, TransformFile } from "../core/transform.ts";
 import { learnInThread } from "../predict/pool.ts";
 import { describeTransform } from "../transform/transform-file.ts";
 import { type SizingFacts, sizeRun } from "./machine.ts";
+import { chunkBytesBeforeBinding } from "./memory-plan.ts";
 
 export interface OpenedTransform {
   file: TransformFile;
@@ -14,6 +15,7 @@ export interface OpenedTransform {
   described: SourceColumn[];
   /** The first chunk was taken from it; a pipe gives it only once. */
   iterator: AsyncIterator<Chunk>;
+  chunkBytes: number;
   firstChunk: IteratorResult<Chunk>;
 }
 
@@ -23,23 +25,26 @@ export interface TransformParts {
   facts: Pick<SizingFacts, "modelBytes" | "cores">;
   kernel: boolean;
   signal: AbortSignal;
+  /** There is a memory limit. */
+  limited: boolean;
 }
 
 /** Null without a module. @throws BP_TRANSFORM, and what reading the first chunk throws */
 export async function openTransform(parts: TransformParts): Promise<OpenedTransform | null> {
-  const { resolved, source, facts, kernel, signal } = parts;
+  const { resolved, source, facts, kernel, signal, limited } = parts;
   const { transform: path } = resolved.settings;
   if (!path) return null;
   const file = await describeTransform(path);
   const { description } = source;
   // Chunks depend on the input alone, so they can be planned before there is a binding.
   const plan = { inputs: [], constants: [], keep: [], onError: "reject" as const };
-  const { chunkBytes } = sizeRun(resolved.settings, resolved.origins, { ...facts, fixedBatch: null, plan, source: description });
+  const sizing = sizeRun(resolved.settings, resolved.origins, { ...facts, fixedBatch: null, plan, source: description });
+  const chunkBytes = chunkBytesBeforeBinding(sizing, description.format, limited && resolved.settings.chunkBytes === "auto");
   const iterator = source.chunks({ chunkBytes, signal })[Symbol.asyncIterator]();
   const firstChunk = await iterator.next();
   const chunk: Chunk = firstChunk.done ? noRows(isTextFormat(description.format)) : firstChunk.value;
   const { columns, described } = await learnInThread({ source: description, transform: file, chunk, kernel });
-  return { file, columns, described, iterator, firstChunk };
+  return { file, columns, described, iterator, chunkBytes, firstChunk };
 }
 
 function noRows(text: boolean): Chunk {

@@ -2,9 +2,7 @@
 import type { BoundColumn, MissingPolicy } from "../core/binding-plan.ts";
 import { type CsvDialect, isTextFormat, type SourceColumn } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
-import { estimateMemoryBytes } from "./machine.ts";
 import type { PreparedRun } from "./prepare-run.ts";
-import { COMMIT_BYTES } from "./run.ts";
 
 export interface PlanReport {
   model: { path: string; sha256: string; opset: Record<string, number>; producer: string; rewritten: boolean };
@@ -38,7 +36,11 @@ export interface PlanReport {
   workers: number;
   threads: number;
   batch_size: number;
+  /** Chunks handed out and not yet written. */
+  chunks_in_flight: number;
   memory_estimate_bytes: number;
+  /** The user's, or the container's; null: none. `origin.memoryLimitBytes` says which. */
+  memory_limit_bytes: number | null;
   onnxruntime_version: string;
   /** For each setting, where it came from. */
   origin: Record<string, string>;
@@ -118,11 +120,14 @@ export async function planReport(prepared: PreparedRun): Promise<PlanReport> {
     workers: sizing.workers,
     threads: sizing.threads,
     batch_size: sizing.batchSize,
-    memory_estimate_bytes: estimateMemoryBytes(sizing, prepared.facts, COMMIT_BYTES),
+    chunks_in_flight: sizing.inFlight,
+    memory_estimate_bytes: sizing.memory.plannedBytes,
+    memory_limit_bytes: sizing.memory.limit?.bytes ?? null,
     onnxruntime_version: probe.runtimeVersion,
     origin: {
       ...origins,
       ...sizing.origins,
+      ...(sizing.memory.limit ? { memoryLimitBytes: sizing.memory.limit.origin } : {}),
       ...Object.fromEntries(Object.entries(binding.origins).map(([name, from]) => [`bind ${name}`, from])),
     },
     notices: binding.notices,

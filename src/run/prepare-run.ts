@@ -13,12 +13,15 @@ import type { ModelSignature } from "../core/model-signature.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { ResolvedRun, RunSettings } from "../core/settings.ts";
 import { isTextFormat, type Source, type SourceColumn } from "../core/source.ts";
+import type { TensorType } from "../core/tensor-types.ts";
 import type { TransformFile } from "../core/transform.ts";
 import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
 import type { ProbeResult } from "../predict/protocol.ts";
 import { openSource } from "../sources/registry.ts";
-import { type Sizing, type SizingFacts, sizeRun } from "./machine.ts";
+import type { SizingFacts } from "./machine.ts";
+import { MIN_WINDOW_BYTES } from "./memory-estimate.ts";
+import { memoryLimitOf, planMemory, type RunSizing, wantsSmallHeaps } from "./memory-plan.ts";
 import { openTransform } from "./open-transform.ts";
 
 export interface PreparedRun {
@@ -30,7 +33,7 @@ export interface PreparedRun {
   /** The job's preprocessing module. */
   transform: TransformFile | null;
   binding: PlannedBinding;
-  sizing: Sizing;
+  sizing: RunSizing;
   facts: SizingFacts;
   probe: ProbeResult;
   outputs: OutputPlan;
@@ -52,7 +55,8 @@ export async function prepareRun(
   signal: AbortSignal,
   workersAtOnce = false,
 ): Promise<PreparedRun> {
-  const pool = new PredictPool();
+  const limit = memoryLimitOf(given.settings, given.origins, host.containerMemoryBytes ?? null);
+  const pool = new PredictPool(null, { smallHeaps: wantsSmallHeaps(limit) });
   // A worker's libraries take longer to load than a plan takes to make: both at once.
   pool.warm(1);
   const { csv, inputFormat } = given.settings;
@@ -77,7 +81,7 @@ export async function prepareRun(
     const { description } = source;
     const kernel = host.env.BATCHPREDICT_KERNEL !== "off";
     const machine = { modelBytes: signature.sizeBytes, cores: host.cores };
-    const transform = await openTransform({ resolved, source, facts: machine, kernel, signal });
+    const transform = await openTransform({ resolved, source, facts: machine, kernel, signal, limited: limit !== null });
     const columns = transform?.described ?? description.columns;
     const binding = planBinding(signature, columns, settings);
     binding.notices.unshift(...(description.notices ?? []));
@@ -89,7 +93,15 @@ export async function prepareRun(
       source: description,
       cores: host.cores,
     };
-    const sizing = sizeRun(settings, resolved.origins, facts);
+    const sizing = planMemory({
+      // Of a transform the first chunk was cut already.
+      settings: transform && limit !== null ? { ...settings, chunkBytes: transform.chunkBytes } : settings,
+      origins: resolved.origins,
+      facts,
+      memory: { source: description, sink: settings.outputFormat, outputs: declaredOutputs(signature, wanted) },
+      limit,
+      ...(host.env.BATCHPREDICT_COMMIT_ROWS ? { commitRows: Number(host.env.BATCHPREDICT_COMMIT_ROWS) } : {}),
+    });
     pool.prepare({
       modelPath: settings.model,
       modelSha256: signature.sha256,
@@ -98,6 +110,7 @@ export async function prepareRun(
       plan: binding.plan,
       ...(transform ? { transform: { file: transform.file, columns: transform.columns } } : {}),
       kernel,
+      ...(limit === null ? {} : { windowBytes: Math.max(sizing.chunkBytes, MIN_WINDOW_BYTES) }),
     });
     const first = pool.grow(1);
     if (workersAtOnce) pool.grow(sizing.workers).catch(() => {});
@@ -168,6 +181,18 @@ function checkHash(signature: ModelSignature, wanted: string | null): void {
     hints: ["put the right model in place, or change model.sha256 in the job file"],
     exitCode: 2,
   });
+}
+
+/** What the file says of each output's row; dimensions that only a run tells count as one. */
+function declaredOutputs(signature: ModelSignature, wanted: readonly string[]): { type: TensorType; rowSize: number }[] {
+  return signature.outputs
+    .filter(({ name }) => wanted.includes(name))
+    .map(({ type, shape }) => ({
+      type,
+      rowSize: shape
+        .slice(1)
+        .reduce<number>((size, dimension) => size * (typeof dimension === "number" ? Math.max(1, dimension) : 1), 1),
+    }));
 }
 
 /** Of no rows: the sink learns its schema from it. */

@@ -12,14 +12,12 @@ import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
 import { type Executed, execute } from "./executor.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { COMMIT_BYTES, COMMIT_ROWS, memoryLimitOf, wantsSmallHeaps } from "./memory-plan.ts";
 import { interrupted, type PreparedRun, prepareRun, throwIfStopped } from "./prepare-run.ts";
 import { refuseOverwrite } from "./refuse-overwrite.ts";
 import { chunksFrom, explainKept, isResumable } from "./resume.ts";
 import { type Kept, roomNeeded } from "./room-needed.ts";
 
-/** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
-const COMMIT_ROWS = 131_072;
-export const COMMIT_BYTES = 16 << 20;
 /** Progress is told at most this often. */
 const PROGRESS_EVERY_MS = 100;
 
@@ -77,6 +75,7 @@ class Run {
     } catch (error) {
       summary = this.#failed(error);
     }
+    for (const message of this.#overLimit()) this.#options.onEvent({ type: "warning", message });
     this.#options.onEvent({ type: "finished", summary });
     const sink = this.#sink;
     if (summary.status === "succeeded" && sink) (this.#options.onTold ?? ((release) => release()))(() => sink.release());
@@ -92,7 +91,8 @@ class Run {
       ...(rejects === null ? [] : [{ flag: "--rejects", path: rejects }]),
     ]);
     await checkOutput(sinkOptions);
-    const warm = this.#options.dryRun ? null : warmSinkThread(settings.outputFormat);
+    const limit = memoryLimitOf(settings, this.#resolved.origins, this.#host.containerMemoryBytes ?? null);
+    const warm = this.#options.dryRun ? null : warmSinkThread(settings.outputFormat, wantsSmallHeaps(limit));
     try {
       return await this.#checked(sinkOptions, warm);
     } finally {
@@ -140,7 +140,8 @@ class Run {
     pool.begin({ outputs, batchSize: sizing.batchSize, fixedBatch: binding.fixedBatch });
     throwIfStopped(signal);
     const work = { fingerprint: await fingerprintOf(prepared), fresh: settings.fresh, startedAt: this.#startedAt };
-    const sink = await warm.open({ ...sinkOptions, work });
+    const { commitRows, commitBytes } = sizing;
+    const sink = await warm.open({ ...sinkOptions, commitRows, commitBytes, work });
     this.#sink = sink;
     this.#executing = true;
     const accounting = new Accounting(settings, source.description);
@@ -161,7 +162,7 @@ class Run {
       resume: checkpoint,
       predict: (chunk) => pool.predict(chunk),
       count: (chunk) => pool.count(chunk),
-      maxInFlight: pool.capacity + 2,
+      maxInFlight: sizing.inFlight,
       write: (batch) => sink.write(batch),
       accounting,
       rowColumn: outputs.rowColumn,
@@ -217,7 +218,7 @@ class Run {
       key: settings.key,
       runId: this.#runId,
       rejects: settings.onError === "reject" ? { path: settings.rejects } : null,
-      commitRows: Number(this.#host.env.BATCHPREDICT_COMMIT_ROWS ?? COMMIT_ROWS),
+      commitRows: COMMIT_ROWS,
       commitBytes: COMMIT_BYTES,
     };
   }
@@ -279,6 +280,8 @@ class Run {
     const totals = this.#accounting?.totals ?? { read: 0, predicted: 0, rejected: 0, bytes: 0 };
     const seconds = this.#seconds();
     const prepared = this.#prepared;
+    const planned = prepared?.sizing.memory ?? null;
+    const peak = this.#host.peakMemoryBytes();
     return {
       run_id: this.#runId,
       status,
@@ -287,7 +290,12 @@ class Run {
       seconds,
       rows_per_second: Math.round(totals.read / Math.max(seconds, 1e-3)),
       bytes_read: totals.bytes,
-      peak_memory_bytes: this.#host.peakMemoryBytes(),
+      peak_memory_bytes: peak,
+      memory: planned && {
+        limit_bytes: planned.limit?.bytes ?? null,
+        limit_origin: planned.limit?.origin ?? null,
+        planned_bytes: planned.plannedBytes,
+      },
       output: result && { path: result.path, format: settings.outputFormat, bytes: result.bytes },
       rejects: result?.rejectsPath && totals.rejected > 0 ? { path: result.rejectsPath, rows: totals.rejected } : null,
       model: { path: settings.model, sha256: prepared?.signature.sha256 ?? "" },
@@ -296,8 +304,17 @@ class Run {
       workers: prepared?.sizing.workers ?? 0,
       resumed_from_row: this.#resumedFromRow,
       stages: stagesOf(this.#executed),
-      warnings: [...(this.#accounting?.warnings() ?? []), ...(result?.warnings ?? [])],
+      warnings: [...(this.#accounting?.warnings() ?? []), ...(result?.warnings ?? []), ...this.#overLimit()],
     };
+  }
+
+  /** The plan was wrong: whoever set the limit must not believe that it held. */
+  #overLimit(): string[] {
+    const planned = this.#prepared?.sizing.memory;
+    const peak = this.#host.peakMemoryBytes();
+    if (!planned?.limit || peak <= planned.limit.bytes) return [];
+    const [took, limit, plan] = [peak, planned.limit.bytes, planned.plannedBytes].map((bytes) => Math.round(bytes / 1e6));
+    return [`the run took ${took} MB of memory, more than its limit of ${limit} MB (planned were ${plan} MB)`];
   }
 
   #failed(cause: unknown): RunSummary {

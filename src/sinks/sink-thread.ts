@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
 import type { RunRecord, SinkBatch, SinkFormat, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
+import { heapLimits } from "../core/thread-heap.ts";
 import type { SinkAnswer, SinkReply, SinkRequest, SinkThreadData, Suspended } from "./sink-protocol.ts";
 
 export interface SinkHandle {
@@ -38,8 +39,9 @@ export interface WarmSink {
   dismiss(): Promise<void>;
 }
 
-export function warmSinkThread(format: SinkFormat): WarmSink {
-  return new SinkThread(format);
+/** @param smallHeap collect garbage sooner */
+export function warmSinkThread(format: SinkFormat, smallHeap = false): WarmSink {
+  return new SinkThread(format, smallHeap);
 }
 
 /** @throws what the sink's `open` throws; nothing is left behind then */
@@ -63,12 +65,13 @@ class SinkThread implements SinkHandle, WarmSink {
   private over = false;
   private options: SinkOptions | null = null;
 
-  constructor(format: SinkFormat) {
+  constructor(format: SinkFormat, smallHeap: boolean) {
     const workerData: SinkThreadData = { format };
     this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), {
       workerData,
       // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
       execArgv: [],
+      resourceLimits: heapLimits(smallHeap),
     });
     this.ended = new Promise((resolve) => {
       this.worker.once("exit", () => {

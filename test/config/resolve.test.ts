@@ -52,6 +52,7 @@ describe("resolveRun without a job", () => {
       workers: "auto",
       threads: "auto",
       chunkBytes: "auto",
+      memoryLimitBytes: null,
       missing: { default: "auto", columns: {} },
       onError: "fail",
       maxRejects: null,
@@ -384,6 +385,7 @@ errors: {on: reject, max: 1%, rejects: ../predictions/bad.csv}
 batchSize: 512
 workers: auto
 chunkBytes: 4MiB
+memoryLimit: 350MB
 limit: 100
 whereRows: 0..50
 `;
@@ -425,12 +427,14 @@ whereRows: 0..50
       workers: "auto",
       threads: 2,
       chunkBytes: 4 * 1024 * 1024,
+      memoryLimitBytes: 350_000_000,
       limit: 100,
       whereRows: { start: 0, end: 50 },
     });
     expect(origins).toMatchObject({
       model: "job file jobs/j.yaml line 2",
       batchSize: "job file jobs/j.yaml line 13",
+      memoryLimitBytes: "job file jobs/j.yaml line 16",
       threads: "environment BATCHPREDICT_THREADS",
       "csv.delimiter": "job file jobs/j.yaml line 6",
       "bind.x": "job file jobs/j.yaml line 7",

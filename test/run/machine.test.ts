@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { BindingPlan } from "../../src/core/binding-plan.ts";
 import type { TensorType } from "../../src/core/tensor-types.ts";
-import { estimateMemoryBytes, type SizingFacts, sizeRun } from "../../src/run/machine.ts";
+import { type SizingFacts, sizeRun } from "../../src/run/machine.ts";
 
 const MB = 2 ** 20;
 const AUTO = { batchSize: "auto", workers: "auto", threads: "auto", chunkBytes: "auto", shard: null } as const;
@@ -71,14 +71,4 @@ describe("a setting", () => {
     expect(sizing.batchSize).toBe(3);
     expect(sizing.origins.batchSize).toBe("the model: its first dimension is fixed");
   });
-});
-
-it("estimates memory that grows with workers, chunks and the model", () => {
-  const estimate = (workers: number, chunkBytes: number, modelBytes: number): number => {
-    const its = facts({ modelBytes });
-    return estimateMemoryBytes(sizeRun({ ...AUTO, workers, chunkBytes }, {}, its), its, 16 * MB);
-  };
-  expect(estimate(2, MB, MB)).toBeGreaterThan(estimate(1, MB, MB));
-  expect(estimate(1, 8 * MB, MB)).toBeGreaterThan(estimate(1, MB, MB));
-  expect(estimate(1, MB, 100 * MB)).toBeGreaterThan(estimate(1, MB, MB));
 });

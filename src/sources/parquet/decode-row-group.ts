@@ -12,7 +12,7 @@ import { decoderError, type ParquetFile } from "./parquet-file.ts";
 
 /** Decoded at once, and kept for the ranges that follow. */
 const MAX_WINDOW_BYTES = 1 << 26;
-/** Compressed bytes handed to the decoder in one call; they are in memory twice, beside what they decode to. */
+/** Compressed bytes handed to the decoder in one call, at least one column; they are in memory twice, beside what they decode to. */
 const MAX_CALL_BYTES = 1 << 25;
 const MAX_COLUMN_BYTES = 1.5 * 2 ** 30;
 
@@ -33,13 +33,14 @@ export async function decodeRows(
   unit: number,
   columns: readonly number[],
   range: { rowStart: number; rowEnd: number },
+  windowBytes = MAX_WINDOW_BYTES,
 ): Promise<DecodedRows> {
   if (columns.length === 0) return { batches: [emptyBatch(range.rowEnd - range.rowStart)], ...range };
   const chunks = file.chunksOf(unit, columns);
   const { rows } = file.groups[unit]!;
-  const { rowStart, rowEnd } = windowOf(range, rows, decodedBytes(file, columns, chunks, rows));
+  const { rowStart, rowEnd } = windowOf(range, rows, decodedBytes(file, columns, chunks, rows), windowBytes);
   const parts: RecordBatch[][] = [];
-  for (const [first, end] of calls(file, unit, columns, chunks)) {
+  for (const [first, end] of calls(file, unit, columns, chunks, Math.min(MAX_CALL_BYTES, windowBytes))) {
     const mini = await file.extract(rows, columns.slice(first, end), chunks.slice(first, end).flat());
     const batches = decode(file, unit, mini, rowStart, rowEnd);
     for (let k = first; k < end; k++) {
@@ -96,9 +97,10 @@ function windowOf(
   range: { rowStart: number; rowEnd: number },
   rows: number,
   bytes: number,
+  windowBytes: number,
 ): { rowStart: number; rowEnd: number } {
-  if (bytes <= MAX_WINDOW_BYTES) return { rowStart: 0, rowEnd: rows };
-  const windowRows = Math.max(1, Math.floor((rows / bytes) * MAX_WINDOW_BYTES));
+  if (bytes <= windowBytes) return { rowStart: 0, rowEnd: rows };
+  const windowRows = Math.max(1, Math.floor((rows / bytes) * windowBytes));
   const rowStart = Math.floor(range.rowStart / windowRows) * windowRows;
   const rowEnd = Math.min(rows, rowStart + windowRows);
   const small = (range.rowEnd - range.rowStart) * 4 <= windowRows && range.rowEnd <= rowEnd;
@@ -111,6 +113,7 @@ function calls(
   unit: number,
   columns: readonly number[],
   chunks: readonly ParquetColumnChunk[][],
+  callBytes: number,
 ): [number, number][] {
   const runs: [number, number][] = [];
   let bytes = 0;
@@ -124,7 +127,7 @@ function calls(
       );
     }
     const last = runs.at(-1);
-    if (last !== undefined && bytes + size <= MAX_CALL_BYTES) {
+    if (last !== undefined && bytes + size <= callBytes) {
       last[1] = k + 1;
       bytes += size;
     } else {

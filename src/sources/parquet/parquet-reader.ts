@@ -10,7 +10,8 @@ import { textReader } from "../../values/arrow-text.ts";
 import { type DecodedRows, decodeRows } from "./decode-row-group.ts";
 import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
 
-export const openParquetReader: OpenReader = async (description, plan) => new ParquetReader(description, plan);
+export const openParquetReader: OpenReader = async (description, plan, options) =>
+  new ParquetReader(description, plan, options?.windowBytes);
 
 class ParquetReader implements ChunkReader {
   /** Positions in the schema of the columns that are read, ascending. */
@@ -24,6 +25,7 @@ class ParquetReader implements ChunkReader {
   constructor(
     private readonly description: SourceDescription,
     plan: BindingPlan,
+    private readonly windowBytes: number | undefined,
   ) {
     this.columns = neededColumns(plan);
     this.plan = withPositions(plan, this.columns);
@@ -73,7 +75,7 @@ class ParquetReader implements ChunkReader {
     if (known?.file === file && known.unit === unit && known.rowStart <= rowStart && rowEnd <= known.rowEnd) return known;
     // Freed before the next rows are decoded, so that two groups are never in memory at once.
     this.decoded = undefined;
-    const rows = await decodeRows(await this.fileAt(file), unit, this.columns, { rowStart, rowEnd });
+    const rows = await decodeRows(await this.fileAt(file), unit, this.columns, { rowStart, rowEnd }, this.windowBytes);
     this.decoded = { ...rows, file, unit };
     return rows;
   }

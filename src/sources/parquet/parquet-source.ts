@@ -5,7 +5,7 @@ import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOptions } from "../../core/source.ts";
 import { typeText } from "../../values/arrow-columns.ts";
 import { describeColumns } from "../describe-columns.ts";
-import { type GroupSize, openParquetFile } from "./parquet-file.ts";
+import { type GroupSize, openParquetFile, type ParquetFile } from "./parquet-file.ts";
 import { planRowChunks } from "./plan-row-ranges.ts";
 import { previewRows } from "./preview.ts";
 
@@ -18,11 +18,14 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
   const seen: SourceFile[] = [];
   let first: { schema: Schema; path: string } | undefined;
   let preview: string[][] = [];
+  let largest: { bytes: number; held: SourceDescription["indivisible"] } | null = null;
   for (const { path } of files) {
     if (path === "-") throw fromStdin();
     const file = await openParquetFile(path);
     try {
       groups.push(file.groups);
+      const bytes = file.groups.reduce((most, group) => Math.max(most, group.bytes), 0);
+      if (bytes > (largest?.bytes ?? 0)) largest = { bytes, held: largestColumns(file, bytes) };
       seen.push(file.file);
       if (first === undefined) first = { schema: file.schema, path };
       else checkSameSchema(first, { schema: file.schema, path });
@@ -33,8 +36,11 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
   }
   if (first === undefined) throw new BatchPredictError("BP_INTERNAL", "a Parquet source was opened without files");
   const rows = groups.flat().reduce((sum, group) => sum + group.rows, 0);
+  const decoded = groups.flat().reduce((sum, group) => sum + group.bytes, 0);
   return new ParquetSource(
     {
+      ...(rows > 0 ? { rowBytes: decoded / rows } : {}),
+      ...(largest?.held ? { indivisible: largest.held } : {}),
       format: "parquet",
       files: seen,
       columns: describeColumns(first.schema, first.path),
@@ -46,6 +52,21 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
     },
     groups,
   );
+}
+
+/** What the largest row group's columns take in the file: less cannot be given to the decoder. @returns undefined where the footer does not tell */
+function largestColumns(file: ParquetFile, bytes: number): SourceDescription["indivisible"] {
+  const unit = file.groups.findIndex((group) => group.bytes === bytes);
+  const columns = file.fields.map((_, column) => column);
+  try {
+    const columnBytes = file
+      .chunksOf(unit, columns)
+      .map((chunks) => chunks.reduce((sum, chunk) => sum + chunk.end - chunk.start, 0));
+    return { what: `the largest column of row group ${unit} of ${file.path}`, columnBytes };
+  } catch {
+    // Columns that cannot be read are an error only to whom they matter.
+    return undefined;
+  }
 }
 
 class ParquetSource implements Source {

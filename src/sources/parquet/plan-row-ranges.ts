@@ -2,8 +2,6 @@
 import type { RowChunk } from "../../core/chunk.ts";
 import type { GroupSize } from "./parquet-file.ts";
 
-/** An explicit --chunk-bytes below this asks for less than a row group; above it a row group is one chunk. */
-const SMALL_CHUNK_BYTES = 1 << 20;
 /** A chunk's tensors are in memory at once: more rows or bytes than this are cut in any case. */
 const MAX_CHUNK_ROWS = 1 << 20;
 const MAX_CHUNK_BYTES = 1 << 26;
@@ -12,7 +10,7 @@ const MAX_CHUNK_BYTES = 1 << 26;
 export function rowsPerChunk(group: GroupSize, chunkBytes: number): number {
   const { rows, bytes } = group;
   if (rows === 0) return 0;
-  const target = chunkBytes < SMALL_CHUNK_BYTES ? Math.max(1, chunkBytes) : MAX_CHUNK_BYTES;
+  const target = Math.max(1, Math.min(chunkBytes, MAX_CHUNK_BYTES));
   const fitting = bytes <= target ? rows : Math.max(1, Math.floor((rows / bytes) * target));
   const parts = Math.ceil(rows / Math.min(fitting, MAX_CHUNK_ROWS));
   return Math.ceil(rows / parts);

@@ -66,7 +66,7 @@ function planOf(
   };
 }
 
-async function readAll(source: Source, plan: BindingPlan, chunkBytes = 1 << 23): Promise<DecodedChunk[]> {
+async function readAll(source: Source, plan: BindingPlan, chunkBytes = 1 << 26): Promise<DecodedChunk[]> {
   const reader = await openParquetReader(source.description, plan);
   const results: DecodedChunk[] = [];
   try {

@@ -26,9 +26,10 @@ describe("chunks of row groups", () => {
   });
 
   it("cuts a group of more rows or bytes than memory should hold at once, into even parts", () => {
-    expect(rowsPerChunk({ rows: 3 * MiB, bytes: 12 * MiB }, 8 * MiB)).toBe(MiB);
+    expect(rowsPerChunk({ rows: 3 * MiB, bytes: 12 * MiB }, 64 * MiB)).toBe(MiB);
     expect(rowsPerChunk({ rows: MiB + 1, bytes: MiB }, 8 * MiB)).toBe(MiB / 2 + 1);
-    expect(rowsPerChunk({ rows: 1000, bytes: 640 * MiB }, 8 * MiB)).toBe(100);
+    expect(rowsPerChunk({ rows: 1000, bytes: 640 * MiB }, 1024 * MiB)).toBe(100);
+    expect(rowsPerChunk({ rows: 1000, bytes: 640 * MiB }, 8 * MiB)).toBe(12);
     expect(rowsPerChunk({ rows: 10, bytes: 64 * 100 * MiB }, 8 * MiB)).toBe(1);
   });
 
