@@ -7,7 +7,7 @@ export function summaryText(summary: RunSummary, paint: Paint): string {
   const { rows, output, rejects } = summary;
   const head =
     summary.status === "succeeded"
-      ? `${paint("green", "done")}: ${formatCount(rows.predicted)} predictions${output ? ` in ${printableBlock(output.path, "  ")}` : ""}`
+      ? `${paint("green", "done")}: ${formatCount(rows.predicted)} prediction${rows.predicted === 1 ? "" : "s"}${output ? ` in ${printableBlock(output.path, "  ")}` : ""}`
       : paint("yellow", summary.status);
   const lines: [string, string][] = [
     ["rows", `${formatCount(rows.read)} read, ${formatCount(rows.predicted)} predicted, ${formatCount(rows.rejected)} rejected`],
@@ -22,7 +22,8 @@ export function summaryText(summary: RunSummary, paint: Paint): string {
     lines.push(["memory", `${peak} at the peak, ${planned} planned, limit ${limit} (${memory.limit_origin})`]);
   }
   if (output) lines.push(["output", `${printable(output.path)} (${output.format}, ${formatBytes(output.bytes)})`]);
-  if (rejects) lines.push(["rejects", `${printable(rejects.path)} (${formatCount(rejects.rows)} rows)`]);
+  if (rejects)
+    lines.push(["rejects", `${printable(rejects.path)} (${formatCount(rejects.rows)} row${rejects.rows === 1 ? "" : "s"})`]);
   lines.push(["model", `sha256 ${summary.model.sha256.slice(0, 16)}, ONNX Runtime ${summary.onnxruntime_version}`]);
   lines.push([
     "run",

@@ -129,6 +129,7 @@ const MIGRATIONS = [
 export function openDatabase(stateDir: string, busyMs = BUSY_MS): Database.Database {
   const file = ledgerPath(stateDir);
   prepareFolder(stateDir);
+  makePrivate(file);
   return translating(file, () => {
     const db = new Database(file, { timeout: busyMs });
     try {
@@ -142,6 +143,16 @@ export function openDatabase(stateDir: string, busyMs = BUSY_MS): Database.Datab
     }
     return db;
   });
+}
+
+/** SQLite makes files by the umask; -wal and -shm take the mode of the database. What cannot be made, SQLite says in its own words. */
+function makePrivate(file: string): void {
+  try {
+    // Never one that exists: closing it would drop the locks of other connections of this process.
+    fs.closeSync(fs.openSync(file, "wx", 0o600));
+  } catch {
+    // It is there already, or cannot be.
+  }
 }
 
 function prepareFolder(stateDir: string): void {

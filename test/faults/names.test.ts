@@ -1,0 +1,129 @@
+/** Names and texts from users and files are data: they reach no SQL, no terminal, no path, no code, and secrets reach nothing. */
+import fs from "node:fs";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { batchpredict, type Finished, type Workdir, workdir } from "../cli/batchpredict.ts";
+import { MODEL, run } from "../cli/iris.ts";
+
+/** Colour, title of the window, a cleared screen. */
+const ESCAPES = "\u001b[31m\u001b]0;title\u0007\u001b[2J";
+/** Anything but text, line ends and tabs. */
+const COMMANDS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+
+let dir: Workdir;
+beforeAll(() => {
+  dir = workdir();
+});
+afterAll(() => dir.remove());
+
+const at = (args: string[], env: Record<string, string> = {}): Promise<Finished> => batchpredict(args, { cwd: dir.path, env });
+
+it("names of tables and columns are names, whatever SQL they hold", async () => {
+  const columns = ['x"; DROP TABLE predictions; --', "select", "a'b", "`c`", "[d]", "?1", "w".repeat(1000), "rowid", "%s"];
+  const quoted = columns.map((name) => `"${name.replaceAll('"', '""')}"`).join(",");
+  const values = columns.map((_, index) => `v${index}'); DROP TABLE predictions; --`);
+  fs.writeFileSync(
+    dir.file("names.csv"),
+    `sepal_length,sepal_width,petal_length,petal_width,${quoted}\n1,2,3,4,${values.map((value) => `"${value}"`).join(",")}\n`,
+  );
+  const table = `t"; DROP TABLE predictions; --${"x".repeat(960)}`;
+  for (const more of [[], ["--table", table], ["--table", "select", "--if-exists", "upsert", "--key", columns[0]!]]) {
+    const { code, stderr } = await at([...run("names.csv", "names.db", ...more), "--if-exists", "replace", ...more, "--quiet"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  }
+  const db = new Database(dir.file("names.db"), { readonly: true });
+  try {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all();
+    expect(tables).toEqual(["_batchpredict_runs", "predictions", "select", table]);
+    for (const name of tables.slice(1) as string[]) {
+      const row = db.prepare(`SELECT * FROM "${name.replaceAll('"', '""')}"`).get() as Record<string, unknown>;
+      expect(columns.map((column) => row[column])).toEqual(values);
+    }
+  } finally {
+    db.close();
+  }
+});
+
+it.each(["", "sqlite_master", "_batchpredict_runs"])("the table name %j is refused before anything is read", async (table) => {
+  const { code, stderr } = await at(run("names.csv", "refused.db", "--table", table));
+  expect(stderr).toMatch(/^error BP_(CONFIG|USAGE): /);
+  expect(stderr).toContain("--table");
+  expect(code).toBe(2);
+  expect(fs.existsSync(dir.file("refused.db"))).toBe(false);
+});
+
+it("escape codes in columns, cells, file names and flags do not reach the terminal; formulas reach the output as they are", async () => {
+  const file = `in${ESCAPES.replaceAll("/", "")}.csv`;
+  fs.writeFileSync(
+    dir.file(file),
+    `id,na${ESCAPES}me,sepal_length,sepal_width,petal_length,petal_width\n=1+1,${ESCAPES},1,2,3,4\n@x,b,bad${ESCAPES},2,3,4\n`,
+  );
+  const shown = [
+    await at(run(file, "out.csv")),
+    await at([...run(file, `out${ESCAPES}.csv`), "--on-error", "reject", "--progress", "always"]),
+    await at(["inspect", file]),
+    await at(["run", `${ESCAPES}job`]),
+    await at(["run", `--${ESCAPES}`]),
+  ];
+  expect(shown.map(({ code }) => code)).toEqual([1, 0, 0, 2, 2]);
+  for (const { stdout, stderr } of shown) {
+    expect(stdout + stderr).not.toMatch(COMMANDS);
+    expect(stdout + stderr).toMatch(/\\u001b\[31m/);
+  }
+  // Data are not changed: what a spreadsheet makes of them is told in the README.
+  expect(fs.readFileSync(dir.file(`out${ESCAPES}.csv`), "utf8").split("\n")[1]).toMatch(`=1+1,${ESCAPES},`);
+});
+
+it("a job file is plain values of bounded number, and its name is no path", async () => {
+  const refused: Record<string, [string, RegExp]> = {
+    code: ["description: !!js/function 'function () { process.exit(0) }'", /unresolved tag/],
+    // Nine lists of nine, nine deep: a file of a few lines that would be 387 million values.
+    laughs: [
+      Array.from({ length: 9 }, (_, level) => `k${level}: &k${level} [${Array(9).fill(level ? `*k${level - 1}` : "x")}]`).join(
+        "\n",
+      ),
+      /more than 20,000 values/,
+    ],
+    evil: ["name: ../../evil", /is no job name/],
+  };
+  fs.mkdirSync(dir.file("jobs"));
+  for (const [name, [text, said]] of Object.entries(refused)) {
+    const named = text.startsWith("name:") ? "" : `name: ${name}\n`;
+    fs.writeFileSync(dir.file(`jobs/${name}.yaml`), `version: 1\n${named}${text}\nmodel: {path: ${MODEL}}\n`);
+    const { code, stderr } = await at(["run", name]);
+    expect(stderr).toMatch(/^error BP_JOB_FILE: /);
+    expect(stderr).toMatch(said);
+    expect(code).toBe(2);
+  }
+  fs.rmSync(dir.file("jobs"), { recursive: true });
+});
+
+it("a secret stands in no file and on no screen, and what is kept of runs is its user's alone", async () => {
+  fs.mkdirSync(dir.file("jobs"));
+  fs.writeFileSync(
+    dir.file("jobs/told.yaml"),
+    [
+      "version: 1",
+      "name: told",
+      'schedule: {daily: "02:30"}',
+      `model: {path: ${JSON.stringify(MODEL)}}`,
+      "input: {path: ../names.csv}",
+      "bind: {features: [sepal_length..petal_width]}",
+      "output: {path: ../told.db, ifExists: replace}",
+      "notify: [{on: [failed, succeeded], webhook: {url: {secret: HOOK_URL}}}]",
+      "",
+    ].join("\n"),
+  );
+  const secret = "http://127.0.0.1:9/8f2c-not-to-be-told";
+  const done = await at(["jobs", "run", "told"], { HOOK_URL: secret });
+  expect(done.code).toBe(0);
+  const history = await at(["jobs", "history", "told", "--json"], { HOOK_URL: secret });
+  expect(done.stdout + done.stderr + history.stdout + history.stderr).not.toContain("not-to-be-told");
+  const files = fs.readdirSync(dir.path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.length).toBeGreaterThan(3);
+  for (const { parentPath, name } of files)
+    expect(fs.readFileSync(`${parentPath}/${name}`).includes("not-to-be-told"), name).toBe(false);
+  const mode = (file: string): string => (fs.statSync(dir.file(file)).mode & 0o777).toString(8);
+  expect(mode(".batchpredict")).toBe("700");
+  for (const name of fs.readdirSync(dir.file(".batchpredict"))) expect(mode(`.batchpredict/${name}`)).toMatch(/^[67]00$/);
+});
