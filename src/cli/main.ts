@@ -4,6 +4,7 @@ import { toWire, type WireError } from "../core/errors.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { addInitFlags } from "./init-flags.ts";
 import { registerJobs } from "./register-jobs.ts";
+import { registerRuns } from "./register-runs.ts";
 import { addCommonFlags, addRunFlags } from "./run-flags.ts";
 import { type CommonFlags, Terminal } from "./terminal.ts";
 import { addVerifyFlags } from "./verify-flags.ts";
@@ -96,6 +97,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .action(act(async () => (await import("./schema-command.ts")).schemaCommand));
 
   registerJobs(program, act);
+  registerRuns(program, act);
 
   for (const command of [program, ...program.commands, ...program.commands.flatMap((parent) => parent.commands)]) {
     command

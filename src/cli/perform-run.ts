@@ -1,4 +1,5 @@
 /** One run, shown on the terminal while it goes and told about when it ends. */
+import { uuidv7 } from "uuidv7";
 import type { JobFile } from "../config/read-job.ts";
 import { toWire } from "../core/errors.ts";
 import type { RunEvent, RunSummary } from "../core/events.ts";
@@ -7,6 +8,7 @@ import type { ResolvedRun } from "../core/settings.ts";
 import { summaryText } from "../report/summary-text.ts";
 import { type RunOptions, runResolved } from "../run/run.ts";
 import { type ProgressView, progressMode, progressView } from "./progress.ts";
+import { recordHistory } from "./record-history.ts";
 import { releaseAtExit } from "./release-at-exit.ts";
 import { resolveFlags } from "./resolve-flags.ts";
 import { SIGNAL_EXIT, type StopSignal } from "./signals.ts";
@@ -24,6 +26,10 @@ export function performRun(
 ): Promise<RunSummary> {
   const progress = progressMode(flags.progress as string | undefined);
   const resolved: ResolvedRun = resolveFlags(job, flags, host);
+  const runId = options.runId ?? uuidv7();
+  const record = options.dryRun
+    ? null
+    : recordHistory(terminal, host, { resolved, job, runId, inLedger: options.runId !== undefined });
   let view: ProgressView | null = null;
   const onEvent = (event: RunEvent): void => {
     if (event.type === "notice") terminal.notice(event.message);
@@ -31,8 +37,9 @@ export function performRun(
     else if (event.type === "started") view = progressView(progress, terminal);
     else if (event.type === "progress") view?.update(event.progress);
     else view?.stop();
+    record?.(event);
   };
-  return runResolved(resolved, host, { onTold: releaseAtExit, ...options, onEvent });
+  return runResolved(resolved, host, { onTold: releaseAtExit, ...options, runId, onEvent });
 }
 
 /** What was found before there was a run to speak of. */

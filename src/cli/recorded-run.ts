@@ -11,6 +11,7 @@ import { parseFence } from "../schedule/process/launch-run.ts";
 import { Outbox } from "../schedule/process/outbox.ts";
 import { nodeProcessTable } from "../schedule/process/process-table.ts";
 import { executeRecorded, type RecordedEnd, RUN_LEASE_MS } from "../schedule/process/recorded-run.ts";
+import { recoverDead } from "../schedule/process/recover-dead.ts";
 import { readForRun } from "../schedule/process/run-context.ts";
 import type { Fence, RunRow } from "../schedule/run-row.ts";
 import type { Trigger } from "../schedule/states.ts";
@@ -103,20 +104,20 @@ export function isPlain(flags: Record<string, unknown>): boolean {
 export async function runSlot(
   recorded: RecordedRun,
   slot: RunRequest["slot"],
-  { again, wait }: { again: boolean; wait: boolean },
+  { again, wait, trigger = recorded.host.env.CI ? "ci" : "manual" }: { again: boolean; wait: boolean; trigger?: Trigger },
 ): Promise<number> {
   const { terminal, host, ledger, file, watch } = recorded;
   const definition = jobDefinition(file.name, file.timeZone, file.job);
   const table = nodeProcessTable();
   const owner = uuidv7();
   ledger.register(definition, host.date().getTime());
-  const trigger = host.env.CI ? "ci" : "manual";
   const request: RunRequest = { job: file.name, slot, trigger, timeoutMs: definition.timeoutMs, again };
   for (;;) {
     const nowMs = host.date().getTime();
     const started: Started = ledger.start(request, owner, table.self(), nowMs, nowMs + RUN_LEASE_MS);
     if (started.kind === "done") return alreadyDone(terminal, started.run);
     if (started.kind === "busy") {
+      if (recoverDead(ledger, started.run, definition.retries, table.look, nowMs)) continue;
       if (!wait) throw busy(started.run);
       terminal.say(`waiting for ${describe(started.run)}`);
       if (!(await untilIdle(ledger, started.run.id, watch.signal))) return signalExit(watch);

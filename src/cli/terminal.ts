@@ -55,6 +55,11 @@ export class Terminal {
     process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
   }
 
+  /** Data as it comes, without a line end of ours. */
+  write(text: string): void {
+    process.stdout.write(text);
+  }
+
   printJson(value: unknown): void {
     this.print(JSON.stringify(value, jsonSafe, 2));
   }

@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   "BP_ACCOUNTING", // rows read != predicted + rejected, or the re-read count differs
   "BP_EXPECTATION", // `expect` of the job file does not hold
   "BP_RUN_NOT_FOUND",
+  "BP_RUN_STATE", // a run that is not in a state to be resumed, retried or cancelled
   "BP_INTERRUPTED",
   "BP_STATE", // the state folder or its ledger cannot be used
   "BP_BUSY", // another run of the job, another scheduler

@@ -24,6 +24,7 @@ const SYMBOLS: Record<string, string> = {
   missed: "○",
   skipped: "–",
   cancelled: "■",
+  interrupted: "◐",
   running: "▶",
   committing: "▶",
   claimed: "…",

@@ -1,11 +1,29 @@
 /** Runs the real binary in a folder of its own, as a user would. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ROOT } from "../corpora.ts";
 
 export const BINARY = path.join(ROOT, "bin/batchpredict.js");
+
+let stateFolder: string | null = null;
+
+/**
+ * Runs by flags write their history outside of the working folder, so that a test sees there what a run makes of what it was asked for.
+ * `BATCHPREDICT_STATE_DIR: ""` in a test's own environment gives the default place.
+ */
+export function stateOutside(args: readonly string[], uid = -1): Record<string, string> {
+  if (args[0] !== "run" || !args.some((arg) => arg === "-o" || arg === "--output")) return {};
+  if (stateFolder === null) {
+    const folder = mkdtempSync(path.join(tmpdir(), "batchpredict-state-"));
+    // Each user makes a private one in it.
+    chmodSync(folder, 0o777);
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    stateFolder = folder;
+  }
+  return { BATCHPREDICT_STATE_DIR: path.join(stateFolder, `of-${uid}`) };
+}
 
 export interface Finished {
   code: number | null;
@@ -30,7 +48,7 @@ export interface RunSettings {
 export function batchpredict(args: readonly string[], settings: RunSettings = {}): Promise<Finished> {
   const child = spawn(process.execPath, [BINARY, ...args], {
     cwd: settings.cwd ?? ROOT,
-    env: { ...process.env, NO_COLOR: "1", ...settings.env },
+    env: { ...process.env, NO_COLOR: "1", ...stateOutside(args, settings.uid), ...settings.env },
     stdio: ["pipe", "pipe", "pipe"],
     ...(settings.uid === undefined ? {} : { uid: settings.uid }),
     ...(settings.gid === undefined ? {} : { gid: settings.gid }),

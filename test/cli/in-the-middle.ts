@@ -2,7 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { BINARY } from "./batchpredict.ts";
+import { BINARY, stateOutside } from "./batchpredict.ts";
 import { FEATURES, HEADER, MODEL, RECORDS } from "./iris.ts";
 
 /** More than one commit of every sink (131,072 rows), and what waits in front of it. */
@@ -16,8 +16,12 @@ export interface Caught {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>;
 }
 
-export function start(cwd: string, args: readonly string[]): Caught {
-  const child = spawn(process.execPath, [BINARY, ...args], { cwd, stdio: ["pipe", "pipe", "pipe"] });
+export function start(cwd: string, args: readonly string[], env: Record<string, string> = {}): Caught {
+  const child = spawn(process.execPath, [BINARY, ...args], {
+    cwd,
+    env: { ...process.env, ...stateOutside(args), ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;

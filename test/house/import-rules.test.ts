@@ -22,6 +22,7 @@ const HEIGHT: Record<string, number> = {
   predict: 3,
   schedule: 3,
   run: 4,
+  history: 4,
   init: 5,
   verify: 5,
   report: 6,
