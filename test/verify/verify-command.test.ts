@@ -7,6 +7,7 @@ import type { VerifyReport } from "../../src/verify/verify-run.ts";
 import { batchpredict, type Workdir, workdir } from "../cli/batchpredict.ts";
 import { bindFlags, readAbout } from "../conformance/about.ts";
 import { FIXTURES } from "../corpora.ts";
+import { input, modelBytes, node, output } from "../model/made-model.ts";
 
 const LINEAR = path.join(FIXTURES, "models/features4_linear");
 const DATA = [
@@ -123,6 +124,28 @@ describe("labels", () => {
     expect((await batchpredict(["verify", ...data, "--expected", file, "--label-mismatches", "2"])).code).toBe(0);
     expect((await batchpredict(["verify", ...data, "--expected", file, "--label-mismatches", "5%"])).code).toBe(0);
   });
+});
+
+it("rows that change with the rows around them are no equality, whatever is expected; one row per call makes them so", async () => {
+  const graph = [
+    node("ReduceMean", ["x"], ["mean"]),
+    node("Sub", ["x", "mean"], ["y"]),
+    input("x", 1, ["n", 1]),
+    output("y", 1, ["n", 1]),
+  ];
+  writeFileSync(dir.file("mixing.onnx"), modelBytes({ graph }));
+  const data = ["-m", dir.file("mixing.onnx"), "-i", expected("x.csv", ["x", "1", "2", "6"])];
+  const file = expected("mixed.csv", ["y", "-2", "-1", "3"]);
+  const finished = await batchpredict(["verify", ...data, "--expected", file, "--json"]);
+  expect(finished.code).toBe(3);
+  expect(finished.json<VerifyReport>()).toMatchObject({
+    status: "different",
+    dependence: "neighbours",
+    batch: { within_tolerance: false },
+  });
+  expect(finished.stderr).toMatch(/one row per call instead of .* \(more than allowed\)/);
+  const alone = expected("alone.csv", ["y", "0", "0", "0"]);
+  expect((await batchpredict(["verify", ...data, "--expected", alone, "--batch-size", "1"])).code).toBe(0);
 });
 
 it("a job is verified as it runs, its output untouched", async () => {
