@@ -37,6 +37,10 @@ export interface ParquetColumnChunk {
   start: number;
   end: number;
   uncompressedBytes: number;
+  /** CompressionCodec of parquet.thrift. */
+  codec: number;
+  /** As far as the metadata tells. */
+  hasDictionary: boolean;
 }
 
 /** @throws BP_INPUT_FORMAT */
@@ -78,8 +82,33 @@ export function readColumnChunk(encoded: Uint8Array, file: string, sizeBytes: nu
     if (!(start >= 0 && length >= 0 && start + length <= sizeBytes)) {
       throw refuse(file, `column ${pathOf(meta)} should have ${length} bytes at byte ${start}, beyond the end of the file`);
     }
-    return { meta, start, end: start + length, uncompressedBytes: Math.max(0, Number(int(meta, ColumnMeta.uncompressed) ?? 0n)) };
+    return {
+      meta,
+      start,
+      end: start + length,
+      uncompressedBytes: Math.max(0, Number(int(meta, ColumnMeta.uncompressed) ?? 0n)),
+      codec: Number(int(meta, ColumnMeta.codec) ?? -1n),
+      hasDictionary: start !== data,
+    };
   });
+}
+
+/** The same chunk without compression. @param dictionaryBytes length of its dictionary page, header included; 0: none */
+export function plainChunk(chunk: ParquetColumnChunk, length: number, dictionaryBytes: number): ParquetColumnChunk {
+  const meta: ThriftStruct = new Map(chunk.meta);
+  meta.set(ColumnMeta.codec, { type: Thrift.I32, value: 0 });
+  meta.set(ColumnMeta.uncompressed, { type: Thrift.I64, value: BigInt(length) });
+  // Where the dictionary has a place of its own, the data begins behind it.
+  if (chunk.start !== Number(int(meta, ColumnMeta.data)))
+    meta.set(ColumnMeta.data, { type: Thrift.I64, value: BigInt(chunk.start + dictionaryBytes) });
+  return {
+    meta,
+    start: chunk.start,
+    end: chunk.start + length,
+    uncompressedBytes: length,
+    codec: 0,
+    hasDictionary: chunk.hasDictionary,
+  };
 }
 
 /** A row group of only these chunks (or their first bytes), for a file in which chunk k starts at `starts[k]`. Statistics and indexes are left out. */

@@ -6,6 +6,8 @@ import { FileMetaData, int, type ParquetFooter, refuse, text } from "./parquet-f
 import { encodeStruct, Thrift, type ThriftStruct, type ThriftValue } from "./thrift-compact.ts";
 
 const SchemaElement = { type: 1, typeLength: 2, repetition: 3, name: 4, children: 5 } as const;
+const REQUIRED = 0n;
+const REPEATED = 2n;
 const MAX_DEPTH = 60;
 
 export interface ParquetField {
@@ -20,6 +22,11 @@ export interface ParquetField {
   rowBytes: number;
   /** Per leaf: it is INT96, a timestamp as Impala and older Sparks write it. */
   int96: boolean[];
+  /** One value (or null) per row: no group, nothing repeated. */
+  flat: boolean;
+  /** Physical type of a flat column (Type of parquet.thrift), and whether it may hold nulls. */
+  physical: number;
+  optional: boolean;
 }
 
 /** A group without any leaf holds no values and is no column. @throws BP_INPUT_FORMAT when the elements do not form a tree */
@@ -36,6 +43,9 @@ export function fieldsOf({ schema, file }: ParquetFooter): ParquetField[] {
       leafEnd: leaf,
       rowBytes: 0,
       int96: [],
+      flat: false,
+      physical: Number(int(schema[element]!, SchemaElement.type) ?? -1n),
+      optional: int(schema[element]!, SchemaElement.repetition) !== REQUIRED,
     };
     // Open groups: how many children each still awaits.
     const awaited = [1];
@@ -54,6 +64,7 @@ export function fieldsOf({ schema, file }: ParquetFooter): ParquetField[] {
       while (awaited.at(-1) === 0) awaited.pop();
     }
     field.elementEnd = element;
+    field.flat = element - field.elementStart === 1 && int(schema[field.elementStart]!, SchemaElement.repetition) !== REPEATED;
     field.leafEnd = leaf;
     columns++;
     if (leaf > field.leafStart) fields.push(field);

@@ -2,19 +2,34 @@
  * Rows of some columns of one row group as Arrow record batches. The decoder sees a small file made in memory: it can neither
  * choose columns nor read by ranges itself, and what it is given bounds what it can allocate (WebAssembly ends at 4 GiB).
  */
-import { type Data, makeData, RecordBatch, RecordBatchReader, Schema, Struct, TimeUnit } from "apache-arrow";
+import { type Data, type Field, makeData, RecordBatch, RecordBatchReader, Schema, Struct, TimeUnit } from "apache-arrow";
 import { readParquet } from "parquet-wasm";
 import { refuse } from "../../formats/parquet-footer.ts";
+import { isSlowCodec } from "../../formats/parquet-pages.ts";
 import type { ParquetColumnChunk } from "../../formats/parquet-row-group.ts";
 import { typeText } from "../../values/arrow-columns.ts";
 import { firstInexact, refuseInt96 } from "./int96.ts";
 import { decoderError, type ParquetFile } from "./parquet-file.ts";
+import { plainColumns } from "./plain-columns.ts";
 
 /** Decoded at once, and kept for the ranges that follow. */
 const MAX_WINDOW_BYTES = 1 << 26;
-/** Compressed bytes handed to the decoder in one call, at least one column; they are in memory twice, beside what they decode to. */
+/** Bytes handed to the decoder in one call, at least one column; they are in memory twice, beside what they decode to. */
 const MAX_CALL_BYTES = 1 << 25;
+/** Decompressed before the decoder sees it, in windows; more than this it gets as it stands. */
+const MAX_PLAIN_WINDOWS = 4;
 const MAX_COLUMN_BYTES = 1.5 * 2 ** 30;
+
+export interface DecodeOptions {
+  /** false: by the decoder alone, pages as they stand. */
+  quick?: boolean;
+  windowBytes?: number | undefined;
+}
+
+interface Window {
+  rowStart: number;
+  rowEnd: number;
+}
 
 export interface DecodedRows {
   batches: RecordBatch[];
@@ -33,23 +48,36 @@ export async function decodeRows(
   unit: number,
   columns: readonly number[],
   range: { rowStart: number; rowEnd: number },
-  windowBytes = MAX_WINDOW_BYTES,
+  { quick = true, windowBytes = MAX_WINDOW_BYTES }: DecodeOptions = {},
 ): Promise<DecodedRows> {
   if (columns.length === 0) return { batches: [emptyBatch(range.rowEnd - range.rowStart)], ...range };
   const chunks = file.chunksOf(unit, columns);
   const { rows } = file.groups[unit]!;
-  const { rowStart, rowEnd } = windowOf(range, rows, decodedBytes(file, columns, chunks, rows), windowBytes);
+  const window = windowOf(range, rows, decodedBytes(file, columns, chunks, rows), windowBytes);
+  const plain = quick ? await plainColumns(file, columns, chunks, rows, window) : new Map<number, Data>();
+  const others = columns.flatMap((_, k) => (plain.has(k) ? [] : [k]));
   const parts: RecordBatch[][] = [];
-  for (const [first, end] of calls(file, unit, columns, chunks, Math.min(MAX_CALL_BYTES, windowBytes))) {
-    const mini = await file.extract(rows, columns.slice(first, end), chunks.slice(first, end).flat());
-    const batches = decode(file, unit, mini, rowStart, rowEnd);
-    for (let k = first; k < end; k++) {
-      if (file.fields[columns[k]!]!.int96.includes(true))
-        await checkInt96({ file, unit, column: columns[k]!, chunks: chunks[k]!, rowStart, rowEnd }, batches, k - first);
+  const [restColumns, restChunks] = [others.map((k) => columns[k]!), others.map((k) => chunks[k]!)];
+  for (const [first, end] of calls(file, unit, restColumns, restChunks, Math.min(MAX_CALL_BYTES, windowBytes))) {
+    const [own, of] = [restColumns.slice(first, end), restChunks.slice(first, end).flat()];
+    const slow = quick && of.some(({ codec }) => isSlowCodec(codec)) && handedBytes(of) <= MAX_PLAIN_WINDOWS * windowBytes;
+    const batches =
+      (slow ? quickly(await file.extract(rows, own, of, window), window) : null) ??
+      decode(file, unit, await file.extract(rows, own, of), window);
+    for (const [k, column] of own.entries()) {
+      if (file.fields[column]!.int96.includes(true))
+        await checkInt96({ file, unit, column, chunks: restChunks[first + k]!, window }, batches, k);
     }
     parts.push(batches);
   }
-  return { batches: parts.length === 1 ? parts[0]! : [sideBySide(parts)], rowStart, rowEnd };
+  if (plain.size === 0 && parts.length === 1) return { batches: parts[0]!, ...window };
+  // Each part is one batch, because every call asked for batches as long as the window.
+  const decoded = parts.flatMap(([batch]) => batch!.schema.fields.map((field, k) => ({ field, data: batch!.data.children[k]! })));
+  const made = columns.map((column, k) => {
+    const data = plain.get(k);
+    return data === undefined ? decoded.shift()! : { field: file.schema.fields[column]!, data };
+  });
+  return { batches: [sideBySide(made, window.rowEnd - window.rowStart)], ...window };
 }
 
 interface ColumnRows {
@@ -57,16 +85,15 @@ interface ColumnRows {
   unit: number;
   column: number;
   chunks: readonly ParquetColumnChunk[];
-  rowStart: number;
-  rowEnd: number;
+  window: Window;
 }
 
 /** Costs decoding the column twice more. @param at position of the column in the batches @throws BP_SOURCE_CELL */
 async function checkInt96(rows: ColumnRows, batches: readonly RecordBatch[], at: number): Promise<void> {
-  const { file, unit, column, chunks, rowStart, rowEnd } = rows;
+  const { file, unit, column, chunks, window } = rows;
   const again = async (as: TimeUnit): Promise<RecordBatch[]> => {
-    const mini = await file.extract(file.groups[unit]!.rows, [column], chunks, as);
-    return decode(file, unit, mini, rowStart, rowEnd);
+    const mini = await file.extract(file.groups[unit]!.rows, [column], chunks, null, as);
+    return decode(file, unit, mini, window);
   };
   const seconds = await again(TimeUnit.SECOND);
   const nanoseconds = await again(TimeUnit.NANOSECOND);
@@ -78,16 +105,34 @@ async function checkInt96(rows: ColumnRows, batches: readonly RecordBatch[], at:
   }
 }
 
-function decode(file: ParquetFile, unit: number, mini: Uint8Array, rowStart: number, rowEnd: number): RecordBatch[] {
+/** Null where the decoder stumbles over what was done to the pages: it then judges them as they stand. */
+function quickly(mini: Uint8Array, window: Window): RecordBatch[] | null {
+  try {
+    const batches = decodeMini(mini, window);
+    return countRows(batches) === window.rowEnd - window.rowStart ? batches : null;
+  } catch {
+    return null;
+  }
+}
+
+function decodeMini(mini: Uint8Array, { rowStart, rowEnd }: Window): RecordBatch[] {
   const limit = rowEnd - rowStart;
+  return [...RecordBatchReader.from(readParquet(mini, { batchSize: limit, offset: rowStart, limit }).intoIPCStream())];
+}
+
+function countRows(batches: readonly RecordBatch[]): number {
+  return batches.reduce((sum, batch) => sum + batch.numRows, 0);
+}
+
+function decode(file: ParquetFile, unit: number, mini: Uint8Array, window: Window): RecordBatch[] {
+  const limit = window.rowEnd - window.rowStart;
   let batches: RecordBatch[];
   try {
-    const table = readParquet(mini, { batchSize: limit, offset: rowStart, limit });
-    batches = [...RecordBatchReader.from(table.intoIPCStream())];
+    batches = decodeMini(mini, window);
   } catch (error) {
     throw decoderError(file.path, `row group ${unit}`, error);
   }
-  const got = batches.reduce((sum, batch) => sum + batch.numRows, 0);
+  const got = countRows(batches);
   if (got !== limit) throw refuse(file.path, `row group ${unit} holds ${got} rows where its metadata says ${limit}`);
   return batches;
 }
@@ -118,14 +163,15 @@ function calls(
   const runs: [number, number][] = [];
   let bytes = 0;
   for (const [k, own] of chunks.entries()) {
-    const size = compressedBytes(own);
-    if (size > MAX_COLUMN_BYTES) {
+    const stored = own.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (stored > MAX_COLUMN_BYTES) {
       throw refuse(
         file.path,
-        `column ${file.fields[columns[k]!]!.name} has ${size} bytes in row group ${unit}, too much to decode at once`,
+        `column ${file.fields[columns[k]!]!.name} has ${stored} bytes in row group ${unit}, too much to decode at once`,
         ["write the file again with smaller row groups: pyarrow.parquet.write_table(table, path, row_group_size=100000)"],
       );
     }
+    const size = handedBytes(own);
     const last = runs.at(-1);
     if (last !== undefined && bytes + size <= callBytes) {
       last[1] = k + 1;
@@ -138,12 +184,9 @@ function calls(
   return runs;
 }
 
-/** Each part is one batch, because every call asked for batches as long as the range. */
-function sideBySide(parts: readonly RecordBatch[][]): RecordBatch {
-  const batches = parts.map((part) => part[0]!);
-  const fields = batches.flatMap((batch) => batch.schema.fields);
-  const children: Data[] = batches.flatMap((batch) => batch.data.children);
-  const length = batches[0]!.numRows;
+function sideBySide(columns: readonly { field: Field; data: Data }[], length: number): RecordBatch {
+  const fields = columns.map(({ field }) => field);
+  const children = columns.map(({ data }) => data);
   return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length, nullCount: 0, children }));
 }
 
@@ -151,8 +194,11 @@ function emptyBatch(rows: number): RecordBatch {
   return new RecordBatch(new Schema([]), makeData({ type: new Struct([]), length: rows, nullCount: 0, children: [] }));
 }
 
-function compressedBytes(chunks: readonly ParquetColumnChunk[]): number {
-  return chunks.reduce((sum, chunk) => sum + chunk.end - chunk.start, 0);
+/** What the decoder is handed: decompressed where that is done before. */
+function handedBytes(chunks: readonly ParquetColumnChunk[]): number {
+  return chunks.reduce((sum, { start, end, codec, uncompressedBytes }) => {
+    return sum + (isSlowCodec(codec) ? Math.max(end - start, uncompressedBytes) : end - start);
+  }, 0);
 }
 
 /** Repeated values take little in the file and much in memory, so both measures count. */

@@ -6,6 +6,7 @@ import { BatchPredictError, isErrno } from "../../core/errors.ts";
 import type { SourceFile } from "../../core/source.ts";
 import { ARROW_SCHEMA_KEY, pruneArrowSchema } from "../../formats/parquet-arrow-schema.ts";
 import { encodeFooter, FileMetaData, MAGIC, type ParquetFooter, readFooter, refuse } from "../../formats/parquet-footer.ts";
+import { loadCodecs, plainPages } from "../../formats/parquet-pages.ts";
 import { composeRowGroup, type ParquetColumnChunk, readColumnChunk, readRowGroup } from "../../formats/parquet-row-group.ts";
 import { fieldsOf, type ParquetField, pruneSchema } from "../../formats/parquet-schema.ts";
 import type { ThriftStruct } from "../../formats/thrift-compact.ts";
@@ -82,22 +83,38 @@ export class ParquetFile {
   }
 
   /**
-   * A whole Parquet file of one row group and only these columns; it holds the column chunks' bytes as they stand.
+   * A whole Parquet file of one row group and only these columns; it holds the column chunks' bytes as they stand, or, with `wanted`, pages
+   * of slow codecs decompressed and those without a wanted row empty.
    * @param int96Unit decodes INT96 timestamps in another unit than that of the schema
    */
   async extract(
     rows: number,
     columns: readonly number[],
     chunks: readonly ParquetColumnChunk[],
+    wanted: { rowStart: number; rowEnd: number } | null = null,
     int96Unit?: TimeUnit,
   ): Promise<Uint8Array> {
+    const stored = await this.readChunks(chunks);
+    const flat = columns.flatMap((column) => {
+      const { leafStart, leafEnd, flat } = this.fields[column]!;
+      return Array.from({ length: leafEnd - leafStart }, () => flat);
+    });
+    if (wanted !== null) await loadCodecs(chunks);
+    const plain = chunks.map((chunk, k) => {
+      const found = wanted === null ? null : plainPages(chunk, stored[k]!, flat[k] ? wanted : null);
+      return found ?? { chunk, parts: [stored[k]!] };
+    });
     const starts: number[] = [];
     let length = MAGIC.length;
-    for (const chunk of chunks) {
+    for (const { chunk } of plain) {
       starts.push(length);
       length += chunk.end - chunk.start;
     }
-    const group = composeRowGroup(rows, chunks, starts);
+    const group = composeRowGroup(
+      rows,
+      plain.map(({ chunk }) => chunk),
+      starts,
+    );
     const footer = encodeFooter(this.base(columns), {
       rows: BigInt(rows),
       rowGroups: [group],
@@ -107,16 +124,12 @@ export class ParquetFile {
         this.fields.length,
       ),
     });
-    const bytes = Buffer.allocUnsafe(length + footer.length);
-    MAGIC.copy(bytes);
-    bytes.set(footer, length);
-    for (let k = 0; k < chunks.length; ) {
-      let end = k + 1;
-      while (end < chunks.length && chunks[end]!.start === chunks[end - 1]!.end) end++;
-      await this.readInto(bytes.subarray(starts[k], end < chunks.length ? starts[end] : length), chunks[k]!.start);
-      k = end;
+    const bytes = Buffer.allocUnsafeSlow(length + footer.length);
+    let at = 0;
+    for (const part of [MAGIC, ...plain.flatMap(({ parts }) => parts), footer]) {
+      bytes.set(part, at);
+      at += part.length;
     }
-    await this.checkUnchanged();
     return bytes;
   }
 
@@ -128,6 +141,21 @@ export class ParquetFile {
   private async checkUnchanged(): Promise<void> {
     const { size, mtimeMs } = await this.handle.stat();
     if (size !== this.file.sizeBytes || mtimeMs !== this.file.mtimeMs) throw changed(this.path);
+  }
+
+  /** The bytes of each chunk; neighbours are read at once. */
+  async readChunks(chunks: readonly ParquetColumnChunk[]): Promise<Uint8Array[]> {
+    const stored: Uint8Array[] = [];
+    for (let k = 0; k < chunks.length; ) {
+      let end = k + 1;
+      while (end < chunks.length && chunks[end]!.start === chunks[end - 1]!.end) end++;
+      const { start } = chunks[k]!;
+      const run = new Uint8Array(Buffer.allocUnsafeSlow(chunks[end - 1]!.end - start).buffer);
+      await this.readInto(run, start);
+      for (; k < end; k++) stored.push(run.subarray(chunks[k]!.start - start, chunks[k]!.end - start));
+    }
+    await this.checkUnchanged();
+    return stored;
   }
 
   private async readInto(target: Uint8Array, position: number): Promise<void> {

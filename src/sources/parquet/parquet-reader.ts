@@ -7,11 +7,11 @@ import type { ChunkReader, OpenReader, SourceDescription } from "../../core/sour
 import { bindRecordBatches } from "../../values/arrow-cells.ts";
 import { emptyBatch } from "../../values/arrow-take.ts";
 import { textReader } from "../../values/arrow-text.ts";
-import { type DecodedRows, decodeRows } from "./decode-row-group.ts";
+import { type DecodedRows, type DecodeOptions, decodeRows } from "./decode-row-group.ts";
 import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
 
-export const openParquetReader: OpenReader = async (description, plan, options) =>
-  new ParquetReader(description, plan, options?.windowBytes);
+export const openParquetReader: OpenReader = async (description, plan, { kernel = true, windowBytes } = {}) =>
+  new ParquetReader(description, plan, { quick: kernel, windowBytes });
 
 class ParquetReader implements ChunkReader {
   /** Positions in the schema of the columns that are read, ascending. */
@@ -25,7 +25,7 @@ class ParquetReader implements ChunkReader {
   constructor(
     private readonly description: SourceDescription,
     plan: BindingPlan,
-    private readonly windowBytes: number | undefined,
+    private readonly options: DecodeOptions,
   ) {
     this.columns = neededColumns(plan);
     this.plan = withPositions(plan, this.columns);
@@ -75,7 +75,7 @@ class ParquetReader implements ChunkReader {
     if (known?.file === file && known.unit === unit && known.rowStart <= rowStart && rowEnd <= known.rowEnd) return known;
     // Freed before the next rows are decoded, so that two groups are never in memory at once.
     this.decoded = undefined;
-    const rows = await decodeRows(await this.fileAt(file), unit, this.columns, { rowStart, rowEnd }, this.windowBytes);
+    const rows = await decodeRows(await this.fileAt(file), unit, this.columns, { rowStart, rowEnd }, this.options);
     this.decoded = { ...rows, file, unit };
     return rows;
   }
