@@ -1,5 +1,5 @@
 /** One text to one setting. A parser gives the value or says what is wrong; where it came from is the caller's business. */
-import iconv from "iconv-lite";
+import { iconv } from "../core/iconv.ts";
 import type { RunSettings } from "../core/settings.ts";
 import { suggest } from "../core/suggest.ts";
 import { splitList } from "./split-list.ts";
@@ -99,7 +99,7 @@ export const escapeCharacter: Parser<string> = oneCharacter("escape", "one ASCII
 export const comment: Parser<string | null> = orNone(oneCharacter("start of a comment", "one ASCII character, or none"));
 
 export const encoding: Parser<string> = (text) => {
-  if (iconv.encodingExists(text)) return { value: text };
+  if (iconv().encodingExists(text)) return { value: text };
   const near = suggest(text, [
     "utf-8",
     "utf-16le",

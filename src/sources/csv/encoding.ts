@@ -3,8 +3,8 @@
  * everything else (UTF-16, Shift_JIS, GBK, ...) could hide a delimiter's byte inside a character, so it is transcoded to UTF-8 as a stream.
  */
 import { isUtf8 } from "node:buffer";
-import iconv from "iconv-lite";
 import { BatchPredictError } from "../../core/errors.ts";
+import { iconv } from "../../core/iconv.ts";
 import { suggest } from "../../core/suggest.ts";
 
 const ALIASES: Record<string, string> = {
@@ -29,7 +29,7 @@ export function canonicalEncoding(name: string): string {
   const folded = name.toLowerCase().replace(/[^a-z0-9]/g, "");
   const alias = ALIASES[folded];
   if (alias !== undefined) return alias;
-  if (folded !== "" && iconv.encodingExists(name)) return name.toLowerCase();
+  if (folded !== "" && iconv().encodingExists(name)) return name.toLowerCase();
   const near = suggest(name, [
     "utf-8",
     "latin1",
@@ -56,7 +56,7 @@ function singleByteTable(encoding: string): string[] | null {
   if (encoding === "utf-8" || /^(?:utf|ucs)/.test(encoding)) return null;
   const table: string[] = [];
   for (let byte = 0; byte < 256; byte++) {
-    let text = iconv.decode(Buffer.from([byte]), encoding);
+    let text = iconv().decode(Buffer.from([byte]), encoding);
     if (byte < 128 && text !== String.fromCharCode(byte)) return null;
     if (text.length !== 1) return null;
     // Bytes without a character stand for the control of the same number (as in the WHATWG tables): nothing is lost.
@@ -64,7 +64,7 @@ function singleByteTable(encoding: string): string[] | null {
     table.push(text);
   }
   // In a double-byte encoding a lone lead byte swallows its follower.
-  for (let byte = 128; byte < 256; byte++) if (iconv.decode(Buffer.from([byte, 65]), encoding).length !== 2) return null;
+  for (let byte = 128; byte < 256; byte++) if (iconv().decode(Buffer.from([byte, 65]), encoding).length !== 2) return null;
   return table;
 }
 
@@ -105,7 +105,7 @@ export function codecOf(encoding: string): TextCodec {
     byteEncoding: "latin1",
     finish: encoding === "latin1" ? null : map,
     decode: (bytes) => map(asBuffer(bytes).toString("latin1")),
-    encode: (text) => iconv.encode(text, encoding),
+    encode: (text) => iconv().encode(text, encoding),
   };
 }
 

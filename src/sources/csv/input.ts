@@ -2,8 +2,8 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import iconv from "iconv-lite";
 import { BatchPredictError, isErrno } from "../../core/errors.ts";
+import { iconv } from "../../core/iconv.ts";
 import type { SourceFile } from "../../core/source.ts";
 
 const BLOCK_BYTES = 256 * 1024;
@@ -131,7 +131,7 @@ export async function* gunzipped(source: Bytes, path: string): AsyncGenerator<Ui
 
 /** Any encoding to UTF-8, without its byte order mark. */
 export async function* transcoded(source: Bytes, encoding: string): AsyncGenerator<Uint8Array> {
-  const decoder = iconv.getDecoder(encoding);
+  const decoder = iconv().getDecoder(encoding);
   for await (const block of source) {
     const text = decoder.write(Buffer.from(block.buffer, block.byteOffset, block.length));
     if (text.length > 0) yield Buffer.from(text);
