@@ -13,5 +13,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Last, what became of every real model, by exporter and by feature; `npm run test:models` runs their walks alone.
     reporters: ["default", ...(process.env.GITHUB_ACTIONS === "true" ? ["github-actions"] : []), new ModelTable()],
+    // Of tests that start processes and say so themselves.
+    maxConcurrency: 2,
   },
 });

@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   "BP_OUTPUT_WRITE", // I/O while writing
   "BP_OUTPUT_BUSY", // locked by another process
   "BP_RESUME_MISMATCH", // an interrupted run of the same output did other work
+  "BP_RESUME_DAMAGED", // the journal of an interrupted run is not what was written
   "BP_DISK_FULL",
   "BP_TOO_MANY_REJECTS",
   "BP_ACCOUNTING", // rows read != predicted + rejected, or the re-read count differs

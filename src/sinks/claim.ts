@@ -73,9 +73,12 @@ export function checkNotBusy(options: SinkOptions): void {
   for (const run of journalsOf(prefixOf(options))) alive(run, options);
 }
 
-/** A dead run that had begun to publish: whether the output is its own must be found out before the output is refused as foreign. */
+/** A dead run that had begun to publish, or may have: whether the output is its own must be found out before the output is refused as foreign. */
 export function hasDecidedRun(options: SinkOptions): boolean {
-  return journalsOf(prefixOf(options)).some((run) => readJournal(run.file).publish !== null);
+  return journalsOf(prefixOf(options)).some(({ file }) => {
+    const { publish, damagedLine } = readJournal(file);
+    return publish !== null || damagedLine !== null;
+  });
 }
 
 function prefixOf(options: SinkOptions): string {
@@ -96,11 +99,13 @@ function takeDead(
   notices: string[],
 ): Claim | null {
   const content = readJournal(found.file);
-  const { header, publish } = content;
+  const { header, publish, damagedLine } = content;
+  if (damagedLine !== null && options.work && !options.work.fresh) throw damaged(found, damagedLine, options);
   const journal = Journal.takeOver(found.file, prefix, header?.runId ?? found.runTag);
   if (journal === null) return null;
   journal.output = options.path;
   try {
+    if (damagedLine !== null) return dropped(journal, header ?? headerOf({ ...options, runId: found.runTag }));
     if (header === null) {
       journal.remove();
       return null;
@@ -246,6 +251,19 @@ function mismatch(
       exitCode: 2,
     },
   );
+}
+
+function damaged({ file }: JournalFile, line: number, { path }: SinkOptions): BatchPredictError {
+  return new BatchPredictError("BP_RESUME_DAMAGED", `the journal of an interrupted run of ${path} is damaged`, {
+    where: { file, line },
+    expected: "the line as it was written, with the checksum before it",
+    actual: "another text: how far the run came, and whether its output is out, cannot be known",
+    hints: [
+      "start over with --fresh: what the interrupted run has not published is dropped",
+      "with append, look first whether its rows are in the output already",
+    ],
+    exitCode: 2,
+  });
 }
 
 function busy(run: JournalFile, options: SinkOptions): BatchPredictError {

@@ -1,7 +1,8 @@
 /**
  * The journal of a run: beside its output, `.<output>[.t-<table>].<runId>.<owner>.journal`. Its name says who owns the run (see
  * process-owner.ts), and taking a dead run over is one rename. Its lines say what the run is and, for file outputs, how far its
- * temporary files are committed. A line is `<crc32> <json>`: a torn last line counts as not written.
+ * temporary files are committed. A line is `<crc32> <json>`: a torn last line, and zeros that a power cut left, count as not written.
+ * Any other line that its checksum does not fit was changed by somebody, and is never guessed at.
  * SQLite outputs keep their checkpoint in the database, in the transaction of the rows; their journal has no commit lines.
  */
 import fs from "node:fs";
@@ -57,6 +58,8 @@ export interface JournalContent {
   header: JournalHeader | null;
   commits: JournalCommit[];
   publish: JournalPublish | null;
+  /** Counted from 1: a line that was written whole and is not what was written. */
+  damagedLine: number | null;
   /** Bytes of the valid lines up to the header, after each commit, and in all. */
   ends: { header: number; commits: number[]; all: number };
 }
@@ -166,12 +169,17 @@ export function journalsOf(prefix: string): JournalFile[] {
 }
 
 export function readJournal(file: string): JournalContent {
-  const content: JournalContent = { header: null, commits: [], publish: null, ends: { header: 0, commits: [], all: 0 } };
+  const ends = { header: 0, commits: [], all: 0 };
+  const content: JournalContent = { header: null, commits: [], publish: null, damagedLine: null, ends };
   const bytes = fs.readFileSync(file);
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0, number = 1; start < bytes.length; number++) {
     const end = bytes.indexOf(0x0a, start);
-    const line = end < 0 ? null : parseLine(bytes.toString("utf8", start, end));
-    if (line === null || (content.header === null) !== (line.kind === "run")) break;
+    if (end < 0) break;
+    const line = parseLine(bytes.toString("utf8", start, end));
+    if (line === null || (content.header === null) !== (line.kind === "run")) {
+      if (!bytes.subarray(start, end).includes(0)) content.damagedLine = number;
+      break;
+    }
     start = end + 1;
     content.ends.all = start;
     if (line.kind === "run") {

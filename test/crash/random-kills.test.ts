@@ -1,64 +1,78 @@
-/** SIGKILL at random moments, again and again, until the run is done. A few kills here; `npm run test:crash` makes hundreds over 200,000 rows. */
+/**
+ * SIGKILL at random moments, again and again, until the run is done: what comes out is the output of an undisturbed run. 30 kills per
+ * output here; `npm run test:crash` makes 500 (BATCHPREDICT_CRASH) over runs of 200,000 rows. BATCHPREDICT_CRASH_SEED repeats the draws.
+ */
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CASES, contentOf, leftovers, makeInput, prepare, run } from "./crash-cases.ts";
+import { badRows, CASES, contentOf, leftovers, makeInput, prepare } from "./crash-cases.ts";
+import { emptyTally, killsOf, live, measure, seeded, type Tally } from "./lives.ts";
 
 const long = process.env.BATCHPREDICT_CRASH !== undefined;
-const ROWS = long ? 200_000 : 10_000;
-const KILLS = Number(process.env.BATCHPREDICT_CRASH || 1);
-const CHUNKS = ["--chunk-bytes", "32KiB"];
+const ROWS = long ? 200_000 : 20_000;
+const KILLS = Number(process.env.BATCHPREDICT_CRASH || 30);
+const SEED = Number(process.env.BATCHPREDICT_CRASH_SEED ?? Math.floor(Math.random() * 2 ** 32));
+/** Outputs that are worked on at the same time. */
+const AT_ONCE = Number(process.env.BATCHPREDICT_CRASH_AT_ONCE ?? 2);
+const GIVEN = {
+  args: ["--chunk-bytes", long ? "48KiB" : "16KiB"],
+  env: { BATCHPREDICT_COMMIT_ROWS: long ? "2000" : "500" },
+};
+const NAMES = ["SQLite append", "SQLite replace", "SQLite upsert", "Parquet", "CSV", ...(long ? ["Arrow"] : [])];
 
 let folder: string;
 beforeAll(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "batchpredict-kills-"));
   makeInput(path.join(folder, "in.csv"), ROWS);
+  process.stderr.write(`random kills: BATCHPREDICT_CRASH_SEED=${SEED}\n`);
 });
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+afterAll(() => {
+  if (process.env.BATCHPREDICT_CRASH_KEEP !== "1") fs.rmSync(folder, { recursive: true, force: true });
+});
 
-/** Of each format one, in the short version. */
-const TRIED = CASES.filter(({ name }) => long || ["Parquet", "CSV append", "Arrow", "SQLite append"].includes(name));
-
-describe.each(TRIED)("$name", (made) => {
+describe.each(CASES.filter(({ name }) => NAMES.includes(name)))("$name", (made) => {
   it(
     "killed at random and gone on with is the output of an undisturbed run",
     async () => {
+      const given = { input: path.join(folder, "in.csv"), ...GIVEN };
       const place = path.join(folder, made.name.replace(" ", "-"));
-      const given = { input: path.join(folder, "in.csv"), args: CHUNKS };
-      const [before, calm] = [`${place}-before`, `${place}-calm`];
+      const [before, calmly] = [`${place}-before`, `${place}-calm`];
       fs.mkdirSync(before);
       await prepare(before, made);
-      fs.cpSync(before, calm, { recursive: true });
-      const started = performance.now();
-      expect((await run(calm, made, given)).code).toBe(0);
-      const wholeMs = performance.now() - started;
-      const expected = await contentOf(calm, made);
-      let kills = 0;
-      let resumed = 0;
-      for (let round = 0; kills < KILLS && round < KILLS * 4 + 4; round++) {
-        const here = `${place}-${round}`;
-        fs.cpSync(before, here, { recursive: true });
-        for (let attempt = 0; ; attempt++) {
-          // The last attempts are left alone, so that every round comes to its end.
-          const killAfterMs = attempt < 4 ? wholeMs * (0.3 + 0.6 * Math.random()) : undefined;
-          const ended = await run(here, made, killAfterMs === undefined ? given : { ...given, killAfterMs });
-          if (ended.signal === "SIGKILL") kills++;
-          if (ended.told?.resumed_from_row) resumed++;
-          if (ended.told) {
-            expect(ended.told.rows.read).toBe(ROWS);
-            // Killed after its word, the process may leave its journal to the next run.
-            if (ended.signal === null) expect(leftovers(here)).toEqual([]);
-            break;
-          }
-          if (ended.signal === null) expect({ code: ended.code, said: ended.stderr }).toEqual({ code: 0, said: "" });
+      fs.cpSync(before, calmly, { recursive: true });
+      const calm = await measure(calmly, made, given);
+      const expected = await contentOf(calmly, made);
+      const tally = emptyTally();
+      const wanted = (): number => KILLS - killsOf(tally);
+      let lives = 0;
+      const next = async (): Promise<void> => {
+        while (wanted() > 0) {
+          const here = `${place}-${lives}`;
+          const random = seeded(SEED + 1000 * CASES.indexOf(made) + lives++);
+          fs.cpSync(before, here, { recursive: true });
+          const told = await live({ made, folder: here, given, calm, random, tally, wanted, stride: long ? 0.15 : 0.3 });
+          const rejected = badRows(ROWS);
+          expect(told.rows, here).toEqual({ read: ROWS, predicted: ROWS - rejected, rejected });
+          expect(await contentOf(here, made), here).toEqual(expected);
+          expect(leftovers(here), here).toEqual([]);
+          fs.rmSync(here, { recursive: true });
         }
-        expect(await contentOf(here, made)).toEqual(expected);
-        fs.rmSync(here, { recursive: true });
-      }
-      expect(kills).toBeGreaterThanOrEqual(KILLS);
-      if (long) process.stderr.write(`${made.name}: ${kills} kills, ${resumed} resumed\n`);
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, next));
+      tell(made.name, tally);
+      expect(killsOf(tally)).toBeGreaterThanOrEqual(KILLS);
+      expect(tally.resumes).toBeGreaterThan(0);
     },
-    6 * 3_600_000,
+    12 * 3_600_000,
   );
 });
+
+function tell(name: string, tally: Tally): void {
+  const { kills, resumes, tooLate, outputs } = tally;
+  const phases = Object.entries(kills).map(([phase, count]) => `${count} ${phase}`);
+  process.stderr.write(
+    `${name}: ${killsOf(tally)} kills of a living run (${phases.join(", ")}); ${resumes} resumes, ` +
+      `${tooLate} were done before their kill, ${outputs} outputs equal to the undisturbed one\n`,
+  );
+}
