@@ -68,16 +68,10 @@ export interface RunGiven {
   stdin?: Uint8Array;
   env?: Record<string, string>;
   args?: string[];
-<<<<<<< HEAD
   /** No file may grow larger; bash counts in these. Writing on gives EFBIG, because Node ignores SIGXFSZ. */
   maxFileKiB?: number;
-  /** Kill after so many milliseconds. */
-  killAfterMs?: number;
-  onStart?(child: ReturnType<typeof spawn>): void;
-=======
   /** Gives what is to be called when the process has ended. */
   onStart?(child: ChildProcess): () => void;
->>>>>>> 3810414 (Kill every output at every named place and 30 times at random, refuse a damaged journal, tear the journal at every byte)
 }
 
 export function run(
