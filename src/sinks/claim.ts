@@ -3,6 +3,7 @@
  * who holds it. A dead run of the same work is taken over, one of other work is refused, and nothing is lost unasked.
  */
 import fs from "node:fs";
+import { dirname } from "node:path";
 import type { Checkpoint, Fingerprint } from "../core/checkpoint.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import { failpoint } from "../core/failpoint.ts";
@@ -154,7 +155,13 @@ export function letGo({ journal, header, resumed }: Claim): void {
 
 /** A process that was stopped for minutes must not write beside the one that took its run over. @throws BP_OUTPUT_BUSY */
 export function checkStillOurs(journal: Journal, options: SinkOptions): void {
-  if (!journal.stillOurs()) throw takenOver(options.path);
+  if (journal.stillOurs()) return;
+  if (fs.existsSync(dirname(journal.file))) throw takenOver(options.path);
+  throw new BatchPredictError("BP_OUTPUT_WRITE", `the folder of ${options.path} was removed while it was written`, {
+    where: { file: options.path },
+    hints: [`make it again and run the same command: mkdir -p ${dirname(journal.file)}`],
+    exitCode: 1,
+  });
 }
 
 export function takenOver(path: string): BatchPredictError {
