@@ -91,7 +91,7 @@ describe("a webhook", () => {
 
   it("that hangs is given up in time and tried again", async () => {
     const { url, seen } = await listen(() => null);
-    const outcome = await deliver({ kind: "webhook", url, headers: {} }, MESSAGE, options({}, 200));
+    const outcome = await deliver({ kind: "webhook", url, headers: {} }, MESSAGE, options({}, 2_000));
     expect(outcome).toEqual({ ok: false, retry: true, detail: "gave no answer in time" });
     expect(seen).toHaveLength(1);
   });
