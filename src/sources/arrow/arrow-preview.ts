@@ -2,16 +2,20 @@
 import type { Schema } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { BatchLoader } from "../../formats/arrow-body.ts";
+import { withCodecs } from "../../formats/arrow-codecs.ts";
 import { schemaDifference } from "../../formats/arrow-schema.ts";
 import { textReader } from "../../values/arrow-text.ts";
 
 const PREVIEW_ROWS = 5;
 
-/** First rows as text. @param batch of a schema with the same columns */
-export function previewRows(batch: BatchLoader, schema: Schema): string[][] {
-  const rows = Math.min(PREVIEW_ROWS, batch.header.rows);
-  const readers = schema.fields.map((_, column) => textReader(batch.column(column, 0, rows)));
-  return Array.from({ length: rows }, (_, row) => readers.map((read) => read(row) ?? ""));
+/** First rows as text. @param open gives a batch of a schema with the same columns; called again when a decoder had to be loaded */
+export function previewRows(open: () => BatchLoader, schema: Schema): Promise<string[][]> {
+  return withCodecs(() => {
+    const batch = open();
+    const rows = Math.min(PREVIEW_ROWS, batch.header.rows);
+    const readers = schema.fields.map((_, column) => textReader(batch.column(column, 0, rows)));
+    return Array.from({ length: rows }, (_, row) => readers.map((read) => read(row) ?? ""));
+  });
 }
 
 export function checkSameSchema(first: { schema: Schema; path: string }, other: { schema: Schema; path: string }): void {

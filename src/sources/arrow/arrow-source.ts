@@ -5,7 +5,6 @@ import type { Schema } from "apache-arrow";
 import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription, SourceFile, SourceOptions } from "../../core/source.ts";
-import { withCodecs } from "../../formats/arrow-codecs.ts";
 import { describeColumns } from "../describe-columns.ts";
 import { ArrowFile, headKind } from "./arrow-file.ts";
 import { checkSameSchema, previewRows } from "./arrow-preview.ts";
@@ -55,7 +54,7 @@ async function openFileSource(files: readonly SourceFile[]): Promise<Source> {
       sizes.push(own);
       seen.push({ path, sizeBytes: file.file.sizeBytes, mtimeMs: file.file.mtimeMs });
       const unit = own.findIndex(({ rows }) => rows > 0);
-      if (preview.length === 0 && unit >= 0) preview = await withCodecs(() => firstRows(file, unit));
+      if (preview.length === 0 && unit >= 0) preview = await firstRows(file, unit);
     } finally {
       file.close();
     }
@@ -74,9 +73,9 @@ async function openFileSource(files: readonly SourceFile[]): Promise<Source> {
   return { description, chunks: (options) => fileChunks(sizes, options), close: async () => {} };
 }
 
-function firstRows(file: ArrowFile, unit: number): string[][] {
+function firstRows(file: ArrowFile, unit: number): Promise<string[][]> {
   const { batch, dictionaries } = file.placeOf(unit);
-  return previewRows(file.blocks.wholeBatch(batch, dictionaries), file.schema);
+  return previewRows(() => file.blocks.wholeBatch(batch, dictionaries), file.schema);
 }
 
 async function batchSizes(file: ArrowFile): Promise<BatchSize[]> {

@@ -24,7 +24,7 @@ export async function openDiskStreamSource(files: readonly SourceFile[]): Promis
         other.close();
       }
     }
-    const description = describe(seen, opened);
+    const description = await describe(seen, opened);
     return { description, chunks: (options) => streamChunks(description, options), close: async () => {} };
   } finally {
     opened.close();
@@ -35,10 +35,11 @@ function measured({ file: { path, sizeBytes, mtimeMs } }: StreamFile): SourceFil
   return { path, sizeBytes, mtimeMs };
 }
 
-function describe(files: SourceFile[], first: StreamFile): SourceDescription {
+async function describe(files: SourceFile[], first: StreamFile): Promise<SourceDescription> {
   const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes!, 0);
   let unit: StreamUnit | undefined;
   for (unit of first.units()) if (unit.rows > 0) break;
+  const { batch, dictionaries } = unit ?? {};
   const rowBytes = unit === undefined || unit.rows === 0 ? null : unit.bytes / unit.rows;
   return {
     format: "arrow-stream",
@@ -48,7 +49,7 @@ function describe(files: SourceFile[], first: StreamFile): SourceDescription {
     rows: null,
     rowsEstimate: rowBytes === null ? 0 : Math.round(bytes / rowBytes),
     bytes,
-    preview: unit === undefined ? [] : previewRows(first.blocks.wholeBatch(unit.batch, unit.dictionaries), first.schema),
+    preview: batch === undefined ? [] : await previewRows(() => first.blocks.wholeBatch(batch, dictionaries!), first.schema),
   };
 }
 

@@ -5,7 +5,6 @@ import type { Chunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription } from "../../core/source.ts";
 import { BatchLoader } from "../../formats/arrow-body.ts";
-import { withCodecs } from "../../formats/arrow-codecs.ts";
 import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { describeColumns } from "../describe-columns.ts";
@@ -89,21 +88,23 @@ async function describe(stream: OpenedStream): Promise<SourceDescription> {
     rows: null,
     rowsEstimate: null,
     bytes: null,
-    preview: await withCodecs(() => preview(stream)),
+    preview: await preview(stream),
   };
 }
 
-function preview({ path, schema, pending }: OpenedStream): string[][] {
-  const dictionaries = new Map<number, Vector>();
-  for (const { bytes } of pending) {
-    for (const { message, body } of packedMessages(path, bytes)) {
-      const read = (at: number, length: number): Uint8Array => body.subarray(at, at + length);
-      if (message.kind === "dictionary") addDictionary(path, schema, message, { read }, dictionaries);
-      else if (message.kind === "batch")
-        return previewRows(new BatchLoader(path, schema.fields, message.header, { read }, dictionaries), schema);
+async function preview({ path, schema, pending }: OpenedStream): Promise<string[][]> {
+  const open = (): BatchLoader => {
+    const dictionaries = new Map<number, Vector>();
+    for (const { bytes } of pending) {
+      for (const { message, body } of packedMessages(path, bytes)) {
+        const read = (at: number, length: number): Uint8Array => body.subarray(at, at + length);
+        if (message.kind === "dictionary") addDictionary(path, schema, message, { read }, dictionaries);
+        else if (message.kind === "batch") return new BatchLoader(path, schema.fields, message.header, { read }, dictionaries);
+      }
     }
-  }
-  return [];
+    throw new BatchPredictError("BP_INTERNAL", "a preview of a stream without rows was asked for");
+  };
+  return pending.at(-1)?.message.kind === "batch" ? previewRows(open, schema) : [];
 }
 
 async function* chunksOf(stream: OpenedStream): AsyncGenerator<Omit<Extract<Chunk, { kind: "rows" }>, "index">> {
