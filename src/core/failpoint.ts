@@ -34,7 +34,7 @@ export function failpoint(place: Failpoint): void {
 }
 
 /** Places where a batch can be made to vanish (BATCHPREDICT_FAILPOINT=drop-...), to prove that the accounting notices. */
-export type Losspoint = "drop-result-rows" | "drop-batch" | "drop-sink-rows";
+export type Losspoint = "drop-chunk" | "drop-result-rows" | "drop-batch" | "drop-sink-rows";
 
 export function losspoint(place: Losspoint): boolean {
   return place === name && --left === 0;

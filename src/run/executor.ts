@@ -11,6 +11,7 @@ import type { Host } from "../core/host.ts";
 import type { SinkBatch } from "../core/sink.ts";
 import type { ChunkResult, StageTimes } from "../predict/protocol.ts";
 import type { Accounting } from "./accounting.ts";
+import type { ChunkSequence } from "./chunk-sequence.ts";
 
 /** Batches posted to the sink and not yet written: enough that it never waits, little enough that memory stays flat. */
 const MAX_SINK_BATCHES = 3;
@@ -24,6 +25,7 @@ export interface ExecutorParts {
   maxInFlight: number;
   write(batch: SinkBatch): Promise<void>;
   accounting: Accounting;
+  sequence: ChunkSequence;
   rowColumn: string | null;
   shard: { index: number; count: number } | null;
   /** Chunks before `nextChunk` are in the output already; of those that are given all the same, the bytes must be the same. */
@@ -98,7 +100,10 @@ class Executor {
       const next = this.#flight.shift();
       if (next) complete = await this.#take(next);
       else if (more || this.#cutShort) break;
-      else complete = true;
+      else {
+        this.#parts.sequence.end();
+        complete = true;
+      }
     }
     await this.#settleWrites(0);
     return { complete, chunks: this.#chunks, times: this.#times };
@@ -124,6 +129,7 @@ class Executor {
     try {
       const chunk = await this.#nextChunk();
       if (chunk === null) return null;
+      if (losspoint("drop-chunk")) return await this.#pull();
       this.#chunks++;
       failpoint("chunk-handed-out");
       const mine = !shard || chunk.index % shard.count === shard.index - 1;
@@ -183,6 +189,7 @@ class Executor {
       return false;
     }
     if (done.kind === "failed") throw done.error;
+    this.#parts.sequence.take(chunk);
     if (done.kind === "counted") {
       accounting.skip(chunk, done.rows, done.lines);
       return false;

@@ -10,6 +10,7 @@ import { rejectsPath } from "../sinks/rejects.ts";
 import { type SinkHandle, type WarmSink, warmSinkThread } from "../sinks/sink-thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { Accounting } from "./accounting.ts";
+import { ChunkSequence } from "./chunk-sequence.ts";
 import { type Executed, execute } from "./executor.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { COMMIT_BYTES, COMMIT_ROWS, memoryLimitOf, wantsSmallHeaps } from "./memory-plan.ts";
@@ -165,6 +166,7 @@ class Run {
       maxInFlight: sizing.inFlight,
       write: (batch) => sink.write(batch),
       accounting,
+      sequence: new ChunkSequence(source.description.files, checkpoint),
       rowColumn: outputs.rowColumn,
       shard: settings.shard,
       signal,

@@ -91,7 +91,7 @@ describe.each(TRIED)("$name", (made: CrashCase) => {
     HANG_MS,
   );
 
-  it.concurrent.each(["drop-result-rows", "drop-batch", "drop-sink-rows"])(
+  it.concurrent.each(["drop-chunk", "drop-result-rows", "drop-batch", "drop-sink-rows"])(
     "a batch that is lost (%s) fails the run, and the output is as it was",
     async (name) => {
       const here = place(name);

@@ -5,6 +5,7 @@ import type { Chunk } from "../../src/core/chunk.ts";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import type { SinkBatch } from "../../src/core/sink.ts";
 import type { ChunkResult } from "../../src/predict/protocol.ts";
+import { ChunkSequence } from "../../src/run/chunk-sequence.ts";
 import { type Executed, type ExecutorParts, execute } from "../../src/run/executor.ts";
 import { accountingOf, chunk, type Limits, result } from "./made-results.ts";
 
@@ -64,6 +65,7 @@ class Workshop {
         return later(this.#write(batch, made), "write").finally(() => this.writing--);
       },
       accounting,
+      sequence: new ChunkSequence([{ path: "a.csv", sizeBytes: null }]),
       rowColumn: null,
       shard: made.shard ?? null,
       signal: this.controller.signal,
