@@ -25,6 +25,7 @@ import {
 import type { BindingPlan } from "../core/binding-plan.ts";
 import type { OutputPlan, PredictionColumn } from "../core/output-plan.ts";
 import type { TensorArray, TensorType } from "../core/tensor-types.ts";
+import { linear } from "../values/linear-schema.ts";
 
 /**
  * @param outputs one array per plan.outputs, rows * rowSize elements, row-major
@@ -55,7 +56,7 @@ export function resultBatch(
     add(column.name, predictionData(column, used.has(output) ? (output.slice() as TensorArray) : output, rows));
     used.add(output);
   }
-  const schema = new Schema(fields);
+  const schema = linear(new Schema(fields));
   return new RecordBatch(schema, makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
 }
 

@@ -11,6 +11,7 @@ import {
 } from "apache-arrow";
 import { BatchPredictError } from "../core/errors.ts";
 import type { SinkBatch } from "../core/sink.ts";
+import { linear } from "../values/linear-schema.ts";
 
 /**
  * Values point into `batch.ipc`; only the row column is copied (8 bytes per row).
@@ -18,7 +19,8 @@ import type { SinkBatch } from "../core/sink.ts";
  * @throws BP_INTERNAL when the bytes are not a schema and one record batch of `batch.rows` rows
  */
 export function prepareBatch(batch: SinkBatch): RecordBatch {
-  const reader = RecordBatchReader.from(batch.ipc);
+  const reader = RecordBatchReader.from(batch.ipc).open();
+  linear(reader.schema);
   const next = reader.next();
   if (next.done || next.value.numRows !== batch.rows) {
     const actual = next.done ? "none" : `${next.value.numRows} rows`;

@@ -7,6 +7,7 @@ import { allocateTensor } from "../core/tensor-types.ts";
 import type { TransformedColumn } from "../core/transform.ts";
 import { bindRecordBatches } from "../values/arrow-cells.ts";
 import { rowRange, takeRows } from "../values/arrow-take.ts";
+import { linear } from "../values/linear-schema.ts";
 import { RowFault } from "./transform-error.ts";
 import type { Learned, TransformStep } from "./transform-step.ts";
 
@@ -81,7 +82,7 @@ export class TransformReader implements ChunkReader {
   private batchOf(data: Data[], rows: number): RecordBatch {
     const fields = this.columns.map(({ name }, at) => new Field(name, data[at]!.type, true));
     const type = new Struct(fields);
-    return new RecordBatch(new Schema(fields), makeData({ type, length: rows, nullCount: 0, children: data }));
+    return new RecordBatch(linear(new Schema(fields)), makeData({ type, length: rows, nullCount: 0, children: data }));
   }
 
   private async rejectOf(chunk: Chunk, fault: RowFault, row: number): Promise<ChunkReject> {

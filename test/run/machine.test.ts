@@ -12,7 +12,14 @@ function planOf(rowSize: number, type: TensorType = "float32"): BindingPlan {
 }
 
 function facts(given: Partial<SizingFacts> = {}): SizingFacts {
-  return { modelBytes: MB, fixedBatch: null, plan: planOf(20), source: { format: "csv", bytes: 1000 * MB }, cores: 8, ...given };
+  return {
+    modelBytes: MB,
+    fixedBatch: null,
+    plan: planOf(20),
+    source: { format: "csv", bytes: 1000 * MB, columns: [] },
+    cores: 8,
+    ...given,
+  };
 }
 
 describe("auto", () => {
@@ -23,8 +30,8 @@ describe("auto", () => {
   });
 
   it("takes one worker for a small input, as many as cores when the size is unknown", () => {
-    expect(sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes: MB - 1 } })).workers).toBe(1);
-    expect(sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes: null } })).workers).toBe(8);
+    expect(sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes: MB - 1, columns: [] } })).workers).toBe(1);
+    expect(sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes: null, columns: [] } })).workers).toBe(8);
   });
 
   it("loads a large model once, with all cores", () => {
@@ -42,7 +49,7 @@ describe("auto", () => {
 
   it("cuts text into chunks by the size of the input alone, so that the same work has the same chunks on every machine", () => {
     const chunkBytes = (bytes: number | null, cores: number): number =>
-      sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes }, cores })).chunkBytes;
+      sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes, columns: [] }, cores })).chunkBytes;
     for (const bytes of [null, 10_000, 5 * MB, 1000 * MB]) expect(chunkBytes(bytes, 1)).toBe(chunkBytes(bytes, 64));
     expect(chunkBytes(1000 * MB, 8)).toBe(MB);
     expect(chunkBytes(8 * MB, 8)).toBe(MB / 2);
@@ -50,11 +57,22 @@ describe("auto", () => {
     expect(chunkBytes(null, 8)).toBe(MB);
   });
 
+  it("gives chunks of wide rows enough of them: a column of a chunk costs as much as many cells", () => {
+    const chunkBytes = (columns: number, bytes: number | null = 1000 * MB): number =>
+      sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes, columns: new Array(columns) } })).chunkBytes;
+    expect(chunkBytes(100)).toBe(MB);
+    expect(chunkBytes(10_000)).toBe(10_000 * 512);
+    expect(chunkBytes(10_000, null)).toBe(10_000 * 512);
+    expect(chunkBytes(1_000_000)).toBe(8 * MB);
+    // 1,000 rows x 10,000 cells of 7 bytes: 16 batches, not 67.
+    expect(Math.ceil((70 * MB) / chunkBytes(10_000, 70 * MB))).toBe(16);
+  });
+
   it("gives each shard several chunks, so that shards are about even", () => {
     const shard = { index: 1, count: 4 };
-    const { chunkBytes } = sizeRun({ ...AUTO, shard }, {}, facts({ source: { format: "parquet", bytes: 64 * MB } }));
+    const { chunkBytes } = sizeRun({ ...AUTO, shard }, {}, facts({ source: { format: "parquet", bytes: 64 * MB, columns: [] } }));
     expect((64 * MB) / chunkBytes).toBeGreaterThanOrEqual(32);
-    expect(sizeRun({ ...AUTO, shard }, {}, facts({ source: { format: "csv", bytes: 10 } })).chunkBytes).toBe(1);
+    expect(sizeRun({ ...AUTO, shard }, {}, facts({ source: { format: "csv", bytes: 10, columns: [] } })).chunkBytes).toBe(1);
   });
 });
 

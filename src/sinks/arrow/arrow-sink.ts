@@ -8,6 +8,7 @@ import { BatchPredictError } from "../../core/errors.ts";
 import { failpoint, losspoint } from "../../core/failpoint.ts";
 import type { RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
 import { plainType, rowRange, takePieces, takeRows } from "../../values/arrow-take.ts";
+import { linear } from "../../values/linear-schema.ts";
 import { FileDraft } from "../file-draft.ts";
 import type { JournalCommit } from "../journal.ts";
 import { prepareBatch, toIpcStream } from "../prepare-batch.ts";
@@ -157,7 +158,7 @@ function plainBatch(batch: RecordBatch): RecordBatch {
   const children = batch.data.children.map((data, column) =>
     types[column] === fields[column]!.type ? data : takeRows(data, rows),
   );
-  return batchOf(new Schema(plain, metadata), batch.numRows, children);
+  return batchOf(linear(new Schema(plain, metadata)), batch.numRows, children);
 }
 
 function joined(batches: readonly RecordBatch[], schema: Schema): RecordBatch {

@@ -30,6 +30,7 @@ import {
 } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
 import { typeText } from "../../values/arrow-columns.ts";
+import { linear } from "../../values/linear-schema.ts";
 
 const DAY_MS = 86_400_000n;
 
@@ -79,8 +80,9 @@ function isWritable(type: DataType): boolean {
 /** The same rows in types that Parquet has; unchanged columns share their memory. */
 export function adaptBatch(batch: RecordBatch): RecordBatch {
   const children = batch.data.children.map(adapt);
+  if (children.every((child, k) => child === batch.data.children[k])) return batch;
   const fields = batch.schema.fields.map((field, k) => withType(field, children[k]!.type));
-  const schema = new Schema(fields, batch.schema.metadata);
+  const schema = linear(new Schema(fields, batch.schema.metadata));
   return new RecordBatch(schema, makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children }));
 }
 

@@ -180,7 +180,10 @@ function columnMeta(
           [7, TRUE],
           [8, TRUE],
         ] as [number, ThriftValue][])
-      : []),
+      : ([
+          [7, FALSE],
+          [8, FALSE],
+        ] as [number, ThriftValue][])),
   ]);
   const counts = [...pages].map(
     ([encoding, count]): ThriftValue => ({
@@ -207,6 +210,7 @@ function columnMeta(
 }
 
 const TRUE: ThriftValue = { type: Thrift.True, value: true };
+const FALSE: ThriftValue = { type: Thrift.True, value: false };
 
 function i32(value: number): ThriftValue {
   return { type: Thrift.I32, value };

@@ -8,7 +8,8 @@ import { ARROW_SCHEMA_KEY } from "../../formats/parquet-arrow-schema.ts";
 import { encodeFooter, FileMetaData, footerOf, MAGIC, type ParquetFooter } from "../../formats/parquet-footer.ts";
 import { moveRowGroup, readRowGroup } from "../../formats/parquet-row-group.ts";
 import { fieldsOf } from "../../formats/parquet-schema.ts";
-import { decodeStruct, encodeStruct, Thrift, type ThriftStruct, type ThriftValue } from "../../formats/thrift-compact.ts";
+import { encodeStruct, Thrift, type ThriftStruct, type ThriftValue } from "../../formats/thrift-compact.ts";
+import { linear } from "../../values/linear-schema.ts";
 import { PACKAGE_VERSION } from "../../version.ts";
 import { toIpcStream } from "../prepare-batch.ts";
 import { encodeAny } from "./encode-any.ts";
@@ -39,27 +40,29 @@ export function encodeRowGroup(schema: Schema, given: readonly RecordBatch[], fi
   const rest = others.length === 0 ? null : encodeAny(...select(schema, batches, others), file);
   const parts: Uint8Array[] = [];
   let place = MAGIC.length;
-  const chunks = schema.fields.map((field, k): ThriftValue | null => {
+  let uncompressed = 0;
+  // Encoded at once: as maps, the metadata of 10,000 columns takes longer to collect than to make.
+  const chunks = schema.fields.map((field, k): Uint8Array | null => {
     if (!plain[k] || rows === 0) return null;
     const { bytes, meta } = encodePlainChunk(field, columnOf(batches, k), rows);
     meta.set(9, i64(place));
     parts.push(bytes);
     place += bytes.length;
-    return {
-      type: Thrift.Struct,
-      value: new Map<number, ThriftValue>([
-        [2, i64(0)],
-        [3, { type: Thrift.Struct, value: meta }],
-      ]),
-    };
+    uncompressed += bytes.length;
+    const chunk = new Map<number, ThriftValue>([
+      [2, i64(0)],
+      [3, { type: Thrift.Struct, value: meta }],
+    ]);
+    return encodeStruct(chunk).slice();
   });
   const body = Buffer.concat(rest === null ? parts : [...parts, rest.body]);
   const moved =
-    rest === null || rows === 0 ? [] : chunksOf(moveRowGroup(rest.footer.rowGroups[0]!, place - rest.bodyStart, 0), file);
+    rest === null || rows === 0 ? null : readRowGroup(moveRowGroup(rest.footer.rowGroups[0]!, place - rest.bodyStart, 0), file);
   const restFields = rest === null ? [] : fieldsOf(rest.footer);
-  const columns: ThriftValue[] = [];
+  const columns: Uint8Array[] = [];
   const elements: ThriftStruct[] = [];
   let leaves = 0;
+  let nextOther = 0;
   for (const [k, field] of schema.fields.entries()) {
     if (plain[k]) {
       elements.push(schemaElement(field, plainType(field.type)!));
@@ -67,13 +70,13 @@ export function encodeRowGroup(schema: Schema, given: readonly RecordBatch[], fi
       if (rows > 0) columns.push(chunks[k]!);
       continue;
     }
-    const { elementStart, elementEnd, leafStart, leafEnd } = restFields[others.indexOf(k)]!;
+    const { elementStart, elementEnd, leafStart, leafEnd } = restFields[nextOther++]!;
     elements.push(...rest!.footer.schema.slice(elementStart, elementEnd));
     leaves += leafEnd - leafStart;
-    columns.push(...moved.slice(leafStart, leafEnd));
+    columns.push(...(moved?.chunks.slice(leafStart, leafEnd) ?? []));
   }
   const meta = fileMeta(schema, elements, leaves);
-  const rowGroups = rows === 0 ? [] : [rowGroup(columns, rows, body.length)];
+  const rowGroups = rows === 0 ? [] : [rowGroup(columns, rows, uncompressed + (moved?.bytes ?? 0), body.length)];
   const keyValues = new Map([[ARROW_SCHEMA_KEY, arrowSchemaText(schema)]]);
   const tail = Buffer.concat([MAGIC, encodeFooter(meta, { rows: BigInt(rows), rowGroups, keyValues })]);
   return { body, bodyStart: MAGIC.length, footer: footerOf(tail, file), tail };
@@ -95,7 +98,7 @@ function columnOf(batches: readonly RecordBatch[], k: number): RecordBatch["data
 function select(schema: Schema, batches: readonly RecordBatch[], columns: readonly number[]): [Schema, RecordBatch[]] {
   if (columns.length === schema.fields.length) return [schema, [...batches]];
   const fields: Field[] = columns.map((k) => schema.fields[k]!);
-  const part = new Schema(fields, schema.metadata);
+  const part = linear(new Schema(fields, schema.metadata));
   return [
     part,
     batches.map((batch) => {
@@ -103,10 +106,6 @@ function select(schema: Schema, batches: readonly RecordBatch[], columns: readon
       return new RecordBatch(part, makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children }));
     }),
   ];
-}
-
-function chunksOf(encoded: Uint8Array, file: string): ThriftValue[] {
-  return readRowGroup(encoded, file).chunks.map((chunk) => ({ type: Thrift.Struct, value: decodeStruct(chunk).struct }));
 }
 
 function fileMeta(schema: Schema, elements: ThriftStruct[], leaves: number): ThriftStruct {
@@ -126,25 +125,18 @@ function fileMeta(schema: Schema, elements: ThriftStruct[], leaves: number): Thr
   ]);
 }
 
-/** @param bytes of all column chunks as they are stored */
-function rowGroup(columns: ThriftValue[], rows: number, bytes: number): Uint8Array {
-  const uncompressed = columns.reduce((sum, column) => sum + uncompressedBytes(column), 0n);
+/** @param columns encoded ColumnChunk structs @param bytes of all column chunks as they are stored */
+function rowGroup(columns: Uint8Array[], rows: number, uncompressed: number, bytes: number): Uint8Array {
   return encodeStruct(
     new Map<number, ThriftValue>([
-      [1, { type: Thrift.List, of: Thrift.Struct, value: columns }],
-      [2, { type: Thrift.I64, value: uncompressed }],
+      [1, { type: Thrift.List, of: Thrift.Struct, raw: columns }],
+      [2, i64(uncompressed)],
       [3, i64(rows)],
       [5, i64(MAGIC.length)],
       [6, i64(bytes)],
       [7, { type: Thrift.I16, value: 0 }],
     ]),
   );
-}
-
-function uncompressedBytes(column: ThriftValue): bigint {
-  const meta = column.type === Thrift.Struct ? column.value.get(3) : undefined;
-  const size = meta?.type === Thrift.Struct ? meta.value.get(6) : undefined;
-  return size?.type === Thrift.I64 ? size.value : 0n;
 }
 
 function struct(value: ThriftStruct): ThriftValue {

@@ -13,6 +13,7 @@ import { bindRecordBatches } from "../../values/arrow-cells.ts";
 import { neededColumns, projectPlan } from "../../values/arrow-projection.ts";
 import { emptyBatch } from "../../values/arrow-take.ts";
 import { rowJson } from "../../values/arrow-text.ts";
+import { linear } from "../../values/linear-schema.ts";
 import { ArrowFile } from "./arrow-file.ts";
 import { StreamFile } from "./stream-file.ts";
 import { packedMessages } from "./stream-messages.ts";
@@ -97,7 +98,10 @@ class ArrowReader implements ChunkReader {
   private rowsOf(loader: BatchLoader, schema: Schema, columns: readonly number[], from: number, to: number): RecordBatch {
     const fields = columns.map((column) => schema.fields[column]!.clone({ name: this.description.columns[column]!.name }));
     const children = columns.map((column) => loader.column(column, from, to));
-    return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: to - from, nullCount: 0, children }));
+    return new RecordBatch(
+      linear(new Schema(fields)),
+      makeData({ type: new Struct(fields), length: to - from, nullCount: 0, children }),
+    );
   }
 
   private batchOf(rows: RowChunk, columns: readonly number[], whole = false): OpenedBatch {

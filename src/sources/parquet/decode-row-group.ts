@@ -8,6 +8,7 @@ import { refuse } from "../../formats/parquet-footer.ts";
 import { isSlowCodec } from "../../formats/parquet-pages.ts";
 import type { ParquetColumnChunk } from "../../formats/parquet-row-group.ts";
 import { typeText } from "../../values/arrow-columns.ts";
+import { linear } from "../../values/linear-schema.ts";
 import { firstInexact, refuseInt96 } from "./int96.ts";
 import { decoderError, type ParquetFile } from "./parquet-file.ts";
 import { plainColumns } from "./plain-columns.ts";
@@ -117,7 +118,9 @@ function quickly(mini: Uint8Array, window: Window): RecordBatch[] | null {
 
 function decodeMini(mini: Uint8Array, { rowStart, rowEnd }: Window): RecordBatch[] {
   const limit = rowEnd - rowStart;
-  return [...RecordBatchReader.from(readParquet(mini, { batchSize: limit, offset: rowStart, limit }).intoIPCStream())];
+  const reader = RecordBatchReader.from(readParquet(mini, { batchSize: limit, offset: rowStart, limit }).intoIPCStream()).open();
+  linear(reader.schema);
+  return [...reader];
 }
 
 function countRows(batches: readonly RecordBatch[]): number {
@@ -187,7 +190,7 @@ function calls(
 function sideBySide(columns: readonly { field: Field; data: Data }[], length: number): RecordBatch {
   const fields = columns.map(({ field }) => field);
   const children = columns.map(({ data }) => data);
-  return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length, nullCount: 0, children }));
+  return new RecordBatch(linear(new Schema(fields)), makeData({ type: new Struct(fields), length, nullCount: 0, children }));
 }
 
 function emptyBatch(rows: number): RecordBatch {
