@@ -303,7 +303,9 @@ class BindingPlanner {
     const names = this.#columns.map((column) => column.name);
     // One column of a like name helps an input that takes one column.
     const near = input.shape.length > 0 && (size === 1 || size === null) ? suggest(input.name, names) : [];
-    const numeric = this.#freeColumns().filter((column) => column.numeric).length;
+    const free = this.#freeColumns();
+    const numeric = free.filter((column) => column.numeric).length;
+    const texts = free.filter((column) => !column.numeric && column.role === "text");
     const hints = near.map((name) => `did you mean column "${name}"? --bind ${input.name}=${name}`);
     hints.push(
       input.shape.length === 0
@@ -312,6 +314,11 @@ class BindingPlanner {
           ? `name its column: --bind ${input.name}=COL, or a fixed value: --const ${input.name}=VALUE`
           : `name its columns in order: --bind ${input.name}=COLS${this.#signature.inputs.length === 1 ? " (or --features COLS)" : ""}`,
     );
+    if (input.type !== "string" && size !== null && numeric < size && numeric + texts.length >= size) {
+      hints.push(
+        `not all cells of column "${texts[0]!.name}" are numbers: if they should be, see --decimal and --null-values (thousands separators are not read)`,
+      );
+    }
     this.#problem(`model input "${input.name}" (${shapeText(input)}) is not bound to any column`, {
       expected: size === null ? "columns that fill one row" : `${size} column${size === 1 ? "" : "s"}`,
       actual: `${numeric} numeric column${numeric === 1 ? " is" : "s are"} left of: ${shorten(names)}`,

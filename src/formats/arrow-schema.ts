@@ -2,7 +2,7 @@
  * Schemas of Arrow IPC (Schema.fbs), checked before apache-arrow decodes them: its flatbuffers follow any offset without bounds, it
  * reads big-endian files as if they were little-endian, and it names what it cannot read in words no user knows.
  */
-import type { Schema } from "apache-arrow";
+import type { Field, Schema } from "apache-arrow";
 import { Date as FbDate } from "apache-arrow/fb/date";
 import { DateUnit } from "apache-arrow/fb/date-unit";
 import { Decimal } from "apache-arrow/fb/decimal";
@@ -140,16 +140,15 @@ const INT_BITS = new Set([8, 16, 32, 64]);
 const DECIMAL_BITS = new Set([32, 64, 128, 256]);
 const ONE_CHILD = new Set([Type.List, Type.LargeList, Type.FixedSizeList, Type.Map]);
 
-/** First difference in names, order or types; nullability and metadata may differ. Null when there is none. */
+/** First difference in names, order or types; nullability and metadata may differ. Null when there is none; undefined: no such column. */
 export function schemaDifference(
   first: Schema,
   other: Schema,
-): { index: number; column: string; expected: string; actual: string } | null {
+): { index: number; expected: Field | undefined; actual: Field | undefined } | null {
   for (let index = 0; index < Math.max(first.fields.length, other.fields.length); index++) {
     const [a, b] = [first.fields[index], other.fields[index]];
     if (a !== undefined && b !== undefined && a.name === b.name && String(a.type) === String(b.type)) continue;
-    const say = (field: typeof a): string => (field === undefined ? "no such column" : `${field.name}: ${field.type}`);
-    return { index, column: (b ?? a)!.name, expected: say(a), actual: say(b) };
+    return { index, expected: a, actual: b };
   }
   return null;
 }

@@ -61,7 +61,7 @@ export async function openSource(inputs: readonly string[], options: SourceOptio
   const stream = piped ? stdin() : undefined;
   const format = options.format ?? (stream ? await formatOfStream(stream) : await commonFormat(files));
   const openFormat = await FORMATS[format].source();
-  return openFormat(files, { ...options, format }, stream);
+  return openFormat(files, options, stream);
 }
 
 /** A pipe has no name: its first bytes decide, and are put back. */

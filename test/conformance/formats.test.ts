@@ -3,7 +3,7 @@
  * same rows in the same order. What is expected was made without us: rows by pyarrow (read here by hyparquet), predictions by Python's ONNX Runtime.
  */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ import { FIXTURES } from "../corpora.ts";
 import { readParquet } from "../parquet.ts";
 import { type Cell, FEATURES, FORMATS, firstDifference, KINDS, type Kind, type Row, readOutput } from "./rows.ts";
 
-const INPUTS = ["csv", "csv.gz", "tsv", "arrow", "arrows", "lz4.feather", "zstd.feather", "parquet"];
+const INPUTS = ["csv", "csv.gz", "tsv", "arrow", "arrows", "lz4.feather", "zstd.feather", "parquet", "jsonl"];
 const OUTPUTS: Record<SinkFormat, string> = { parquet: "parquet", sqlite: "db", csv: "csv", jsonl: "jsonl", arrow: "arrow" };
 const WORKERS = [1, 2, 5];
 const BATCH_SIZES = [1, 7, 1000];
@@ -90,6 +90,10 @@ beforeAll(async () => {
   dir = workdir();
   rows = await readParquet(path.join(FORMATS, "rows.parquet"));
   predictions = await readParquet(path.join(FORMATS, "expected.parquet"));
+  writeFileSync(
+    dir.file("rows.jsonl"),
+    rows.map((row) => `${JSON.stringify(row, jsonValue).replace(/"(-?\d+)n"/g, "$1")}\n`).join(""),
+  );
   for (const model of MODELS) {
     const output = dir.file(`${model.name} alone.parquet`);
     const input = path.join(FORMATS, "rows.parquet");
@@ -98,6 +102,12 @@ beforeAll(async () => {
   }
 });
 afterAll(() => dir.remove());
+
+/** JSON has no NaN, and JSON.stringify no bigint. */
+function jsonValue(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
 
 function fileOf({ name }: Model): string {
   return path.join(FIXTURES, "models", name, "model.onnx");
@@ -148,7 +158,7 @@ for (const [at, input] of INPUTS.entries()) {
         const limit = chunkBytes === 1 ? ROWS_OF_SINGLES : rows.length;
         const summary = await run({
           model: fileOf(model),
-          input: path.join(FORMATS, `rows.${input}`),
+          input: input === "jsonl" ? dir.file("rows.jsonl") : path.join(FORMATS, `rows.${input}`),
           output: file,
           features: model.features,
           keep: ["*"],

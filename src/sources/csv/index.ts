@@ -121,6 +121,7 @@ async function openFirst(file: SourceFile, stdin: PeekedBytes | null, options: S
     const first = firstRecord(head, tokens, dialect, split, file);
     if (first === "more") continue;
     if (first === null) throw emptyInput(file);
+    if (options.format === undefined && first.cells.some((cell) => CONTROL.test(cell))) throw noText(file);
     const opened = { file, stdin, head, first };
     if (options.csv.header === undefined) {
       const { records } = sampleHead(opened, { ...dialect, header: false }, tokens, split, HEADER_PROOF_BYTES);
@@ -153,6 +154,22 @@ async function openNext(
     if (first === null && dialect.header) throw emptyInput(file);
     return { file, stdin, head, first };
   }
+}
+
+/** Of ASCII, but for tabs, line and form feeds: nobody names a column with them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\x00-\x08\x0e-\x1f]/;
+
+function noText(file: SourceFile): BatchPredictError {
+  return new BatchPredictError("BP_INPUT_FORMAT", "the input is of no known format: it begins with bytes that are no text", {
+    where: { file: file.path },
+    expected: "CSV, TSV, JSON Lines (also .gz), Arrow, Feather or Parquet",
+    hints: [
+      "check that --input names the data, and that the file was copied completely",
+      "name its encoding, for instance --encoding utf-16le",
+      "if it is text all the same, say so with --input-format csv",
+    ],
+  });
 }
 
 function emptyInput(file: SourceFile): BatchPredictError {

@@ -38,6 +38,8 @@ export function wrongWidth(row: number, cells: number, columns: readonly SourceC
   };
 }
 
+const THOUSANDS = /^\s*[+-]?\d{1,3}(?:([,.'_ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?\s*$/;
+
 export function badInput(row: number, cell: BadCell, dialect: CsvDialect): Complaint {
   const { column, index, input, type, text } = cell;
   const hints: string[] = [];
@@ -48,7 +50,10 @@ export function badInput(row: number, cell: BadCell, dialect: CsvDialect): Compl
         : "give missing cells a value with --missing VALUE",
     );
   } else {
-    if (dialect.decimal === "." && /^\s*[+-]?\d*,\d+\s*$/.test(text)) hints.push('read "," as the decimal mark with --decimal ,');
+    const grouped = THOUSANDS.test(text);
+    if (grouped) hints.push("write numbers without thousands separators: they are never guessed");
+    if (dialect.decimal === "." && /^\s*[+-]?\d*,\d+\s*$/.test(text))
+      hints.push(`${grouped ? 'or, if "," is the decimal mark, say so' : 'read "," as the decimal mark'} with --decimal ,`);
     hints.push(`add ${shown(text.trim())} to --null-values if it means that the value is missing`);
   }
   hints.push(PUT_ASIDE);
