@@ -42,6 +42,7 @@ export const ERROR_CODES = [
   "BP_STATE", // the state folder or its ledger cannot be used
   "BP_BUSY", // another run of the job, another scheduler
   "BP_MEMORY_LIMIT", // the memory limit cannot be met, or a worker ran out of memory
+  "BP_WORKER_DIED", // a thread ended in the middle of its work: native code, or a transform that ends its process
   "BP_INTERNAL", // a bug of ours
 ] as const;
 

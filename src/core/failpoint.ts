@@ -39,3 +39,9 @@ export type Losspoint = "drop-chunk" | "drop-result-rows" | "drop-batch" | "drop
 export function losspoint(place: Losspoint): boolean {
   return place === name && --left === 0;
 }
+
+/** For tests of workers that run out of memory: BATCHPREDICT_WORKER_HEAP_MB=n bounds the heap of each. */
+export function workerHeapLimit(): { maxOldGenerationSizeMb?: number } {
+  const megabytes = Number(process.env.BATCHPREDICT_WORKER_HEAP_MB);
+  return megabytes > 0 ? { maxOldGenerationSizeMb: megabytes } : {};
+}

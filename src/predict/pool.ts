@@ -1,7 +1,9 @@
 /** The predict workers as the main thread sees them: set up, probe one, hand out chunks, stop. */
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Chunk } from "../core/chunk.ts";
-import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
+import { BatchPredictError, type ErrorPlace, fromWire, toWire } from "../core/errors.ts";
+import { workerHeapLimit } from "../core/failpoint.ts";
+import type { SourceDescription } from "../core/source.ts";
 import { heapLimits } from "../core/thread-heap.ts";
 import type { Learned } from "../transform/transform-step.ts";
 import type { ChunkResult, FromWorker, LearnRequest, ProbeResult, ToWorker, WorkerSetup } from "./protocol.ts";
@@ -28,8 +30,8 @@ class WorkerSlot {
     this.exited = new Promise((resolve) => {
       this.#thread.on("exit", (code) => {
         this.#die(
-          new BatchPredictError("BP_INTERNAL", `a predict worker ended by itself (exit ${code})`, {
-            hints: ["it may have run out of memory: lower --batch-size, --chunk-bytes or --workers"],
+          new BatchPredictError("BP_WORKER_DIED", `a predict worker ended by itself (exit ${code})`, {
+            hints: ["if it ran out of memory, lower --workers, or plan for less with --memory-limit and --fresh"],
           }),
         );
         resolve();
@@ -88,7 +90,7 @@ export class PredictPool {
   /** @param options.smallHeaps collect garbage sooner: less memory, and for many short texts more time */
   constructor(setup: WorkerSetup | null = null, options: { smallHeaps?: boolean } = {}) {
     this.#setup = setup;
-    this.#limits = heapLimits(options.smallHeaps ?? false);
+    this.#limits = { ...heapLimits(options.smallHeaps ?? false), ...workerHeapLimit() };
     this.#entry = new URL(import.meta.resolve("#predict-worker"));
   }
 
@@ -131,16 +133,26 @@ export class PredictPool {
 
   /** Hands the chunk to the least busy worker; its inline bytes are transferred. */
   async predict(chunk: Chunk): Promise<ChunkResult> {
-    const reply = await this.#leastBusy().ask({ kind: "chunk", chunk }, chunk.inline ? [chunk.inline.buffer] : []);
+    const reply = await this.#ask({ kind: "chunk", chunk });
     if (reply.kind !== "result") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a chunk: ${reply.kind}`);
     return reply.result;
   }
 
   /** Records and line feeds of a chunk of another shard. */
   async count(chunk: Chunk): Promise<{ rows: number; lines: number }> {
-    const reply = await this.#leastBusy().ask({ kind: "count", chunk }, chunk.inline ? [chunk.inline.buffer] : []);
+    const reply = await this.#ask({ kind: "count", chunk });
     if (reply.kind !== "counted") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a count: ${reply.kind}`);
     return reply;
+  }
+
+  /** A thread that dies takes all its chunks with it; the first of them, which it was at, is the one whose error is told. */
+  async #ask(message: Extract<ToWorker, { kind: "chunk" | "count" }>): Promise<FromWorker> {
+    const { chunk } = message;
+    try {
+      return await this.#leastBusy().ask(message, chunk.inline ? [chunk.inline.buffer] : []);
+    } catch (error) {
+      throw isDeath(error) && this.#setup ? atChunk(error, chunk, this.#setup.source) : error;
+    }
   }
 
   #leastBusy(): WorkerSlot {
@@ -176,7 +188,25 @@ export async function learnInThread(request: LearnRequest): Promise<Learned> {
 function outOfMemory(error: unknown): unknown {
   if ((error as NodeJS.ErrnoException | null)?.code !== "ERR_WORKER_OUT_OF_MEMORY")
     return error instanceof Error ? error : fromWire(toWire(error));
-  return new BatchPredictError("BP_INTERNAL", "a predict worker ran out of memory", {
-    hints: ["lower --chunk-bytes, --batch-size or --workers"],
+  return new BatchPredictError("BP_MEMORY_LIMIT", "a predict worker ran out of memory", {
+    hints: ["lower --workers, or plan for less with --memory-limit and --fresh"],
   });
+}
+
+function isDeath(error: unknown): error is BatchPredictError {
+  return error instanceof BatchPredictError && (error.code === "BP_MEMORY_LIMIT" || error.code === "BP_WORKER_DIED");
+}
+
+function atChunk(error: BatchPredictError, chunk: Chunk, { files, format }: SourceDescription): BatchPredictError {
+  const file = files[chunk.file]?.path;
+  const where: ErrorPlace = {
+    ...(file === undefined ? {} : { file }),
+    ...(chunk.kind === "bytes" ? { byte: chunk.byteStart } : {}),
+  };
+  const unit = format === "parquet" ? "row group" : "record batch";
+  const actual =
+    chunk.kind === "bytes"
+      ? `it was at bytes ${chunk.byteStart} to ${chunk.byteEnd - 1}`
+      : `it was at rows ${chunk.rowStart} to ${chunk.rowEnd - 1} of ${unit} ${chunk.unit}`;
+  return new BatchPredictError(error.code, error.message, { ...error.details, where, actual });
 }

@@ -17,6 +17,8 @@ const RESUMABLE: readonly ErrorCode[] = [
   "BP_INPUT_UNREADABLE",
   // Another pipe than the one the interrupted run read: found only while it is read.
   "BP_RESUME_MISMATCH",
+  "BP_MEMORY_LIMIT",
+  "BP_WORKER_DIED",
   "BP_INTERNAL",
 ];
 
