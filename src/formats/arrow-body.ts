@@ -4,6 +4,7 @@
  * short ones (missing numbers then read as undefined) and misreads compressed string views; here every buffer, offset, code and
  * view is checked against what it points into, so that damaged bytes are an error and never a wrong number.
  */
+import { isUtf8 } from "node:buffer";
 import {
   Data,
   type DataType,
@@ -91,7 +92,11 @@ export class BatchLoader {
       case Type.LargeBinary: {
         const validity = this.bits(cursor, nullCount, from, to);
         const { offsets, start, end } = this.offsets(type, cursor, from, to);
-        return column(type, from, to, validity, { valueOffsets: offsets, values: this.slice(cursor, start, end) });
+        const values = this.slice(cursor, start, end);
+        // Else it would fail where it is written, or be mended in silence.
+        const isText = type.typeId === Type.Utf8 || type.typeId === Type.LargeUtf8;
+        if (isText && !isUtf8(values)) throw new DamagedData("its text is not UTF-8");
+        return column(type, from, to, validity, { valueOffsets: offsets, values });
       }
       case Type.Utf8View:
       case Type.BinaryView:

@@ -184,6 +184,20 @@ describe("an Arrow file", () => {
     await reader.close();
   });
 
+  it("with text that is not UTF-8 is refused, and the column named", async () => {
+    const file = path.join(folder, "latin1.arrow");
+    const writer = new RecordBatchFileWriter();
+    writer.write(batchOf({ id: column(new Int32(), [1, 2]), city: column(new Utf8(), ["Köln", "Bonn"]) }));
+    writer.finish();
+    const bytes = Buffer.from(writer.toUint8Array(true));
+    bytes[bytes.indexOf("ö") + 1] = 0x20;
+    fs.writeFileSync(file, bytes);
+    await expect(open(file)).rejects.toMatchObject({
+      code: "BP_INPUT_FORMAT",
+      message: expect.stringContaining('column "city" is damaged: its text is not UTF-8'),
+    });
+  });
+
   it("with two columns of one name is refused", async () => {
     const fields = [new Field("x", new Int32(), true), new Field("x", new Int32(), true)];
     const children = [column(new Int32(), [1]), column(new Int32(), [2])];
@@ -231,7 +245,7 @@ describe("several files", () => {
     const files = [write("1", [people(0, 5)], format), write("2", [other], format)];
     await expect(open(...files)).rejects.toMatchObject({
       code: "BP_SOURCE_SCHEMA",
-      details: { where: { file: files[1], column: "id", columnIndex: 1 }, expected: "id: Int64", actual: "id: Int32" },
+      details: { where: { file: files[1], column: "id", columnIndex: 1 }, expected: "id: int64", actual: "id: int32" },
     });
   });
 });
