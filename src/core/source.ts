@@ -126,6 +126,8 @@ export interface ChunkPlanOptions {
   chunkBytes: number;
   /** Begin with this chunk: its index, file and first byte, as an earlier plan of the same input gave them. Ignored by sources whose chunks are no byte ranges. */
   from?: { index: number; file: number; byte: number };
+  /** Memory was planned for pieces as large as the description says (`indivisible`): much larger ones are refused. */
+  limited?: boolean;
   signal?: AbortSignal;
 }
 

@@ -116,7 +116,9 @@ export async function prepareRun(
     if (workersAtOnce) pool.grow(sizing.workers).catch(() => {});
     await first;
     throwIfStopped(signal);
-    iterator = transform?.iterator ?? source.chunks({ chunkBytes: sizing.chunkBytes, signal })[Symbol.asyncIterator]();
+    iterator =
+      transform?.iterator ??
+      source.chunks({ chunkBytes: sizing.chunkBytes, limited: limit !== null, signal })[Symbol.asyncIterator]();
     const firstChunk = transform?.firstChunk ?? (await iterator.next());
     const probe = await pool.probe(firstChunk.done ? null : firstChunk.value, binding.fixedBatch, wanted);
     throwIfStopped(signal);

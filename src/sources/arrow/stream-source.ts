@@ -1,7 +1,7 @@
 /** An Arrow stream from a pipe: each record batch becomes a chunk that carries its own schema, the dictionaries as they stand, and the batch. */
 import type { Readable } from "node:stream";
 import type { Schema, Vector } from "apache-arrow";
-import type { Chunk } from "../../core/chunk.ts";
+import type { Chunk, RowChunk } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkPlanOptions, Source, SourceDescription } from "../../core/source.ts";
 import { BatchLoader } from "../../formats/arrow-body.ts";
@@ -10,6 +10,10 @@ import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { describeColumns } from "../describe-columns.ts";
 import { previewRows } from "./arrow-preview.ts";
 import { packedMessages, type StreamMessage, streamMessages } from "./stream-messages.ts";
+
+/** Of a batch that comes later, beyond the first one, for which memory was planned: texts are longer here and shorter there. */
+const MORE_BYTES = 4 << 20;
+const MORE_SHARE = 1.25;
 
 interface OpenedStream {
   path: string;
@@ -37,12 +41,14 @@ class StreamSource implements Source {
     this.first = first;
   }
 
-  async *chunks({ signal }: ChunkPlanOptions): AsyncGenerator<Chunk> {
+  async *chunks({ limited, signal }: ChunkPlanOptions): AsyncGenerator<Chunk> {
     const stream = this.takeFirst();
+    const planned = limited ? (this.description.indivisible?.bytes ?? 0) : Number.POSITIVE_INFINITY;
     let index = 0;
     try {
       for await (const chunk of chunksOf(stream)) {
         if (signal?.aborted) return;
+        checkSize(stream.path, chunk, planned);
         yield { ...chunk, index: index++ };
       }
     } finally {
@@ -79,7 +85,23 @@ async function openStream(path: string, stdin: Readable): Promise<OpenedStream> 
   return { path, schema: start.value.message.schema, schemaBytes: start.value.bytes, pending, rest };
 }
 
+/** @throws BP_MEMORY_LIMIT for a batch that memory was not planned for: it cannot be handed out in parts */
+function checkSize(path: string, chunk: Omit<RowChunk, "index">, planned: number): void {
+  const bytes = chunk.inline!.length;
+  if (bytes <= planned * MORE_SHARE + MORE_BYTES) return;
+  const [has, least] = [bytes, planned].map((size) => `${Math.ceil(size / 1e6)} MB`);
+  throw new BatchPredictError("BP_MEMORY_LIMIT", `record batch ${chunk.unit} of the stream is too large for the memory limit`, {
+    where: { file: path },
+    expected: `about ${least}, like the first record batch, for which memory was planned`,
+    actual: `${has}`,
+    hints: ["write smaller record batches", "or give the stream as a file: of a file batches are read in parts"],
+  });
+}
+
 async function describe(stream: OpenedStream): Promise<SourceDescription> {
+  const batch = stream.pending.at(-1);
+  const held = stream.pending.reduce((sum, { bytes }) => sum + bytes.length, stream.schemaBytes.length);
+  const rows = batch?.message.kind === "batch" ? batch.message.header.rows : 0;
   return {
     format: "arrow-stream",
     files: [{ path: stream.path, sizeBytes: null, mtimeMs: null }],
@@ -88,6 +110,7 @@ async function describe(stream: OpenedStream): Promise<SourceDescription> {
     rows: null,
     rowsEstimate: null,
     bytes: null,
+    ...(rows === 0 ? {} : { indivisible: { what: "a record batch of the stream", bytes: held, rows } }),
     preview: await preview(stream),
   };
 }
@@ -107,7 +130,7 @@ async function preview({ path, schema, pending }: OpenedStream): Promise<string[
   return pending.at(-1)?.message.kind === "batch" ? previewRows(open, schema) : [];
 }
 
-async function* chunksOf(stream: OpenedStream): AsyncGenerator<Omit<Extract<Chunk, { kind: "rows" }>, "index">> {
+async function* chunksOf(stream: OpenedStream): AsyncGenerator<Omit<RowChunk, "index">> {
   const dictionaries = new Map<number, Uint8Array[]>();
   let unit = 0;
   for await (const { message, bytes } of allMessages(stream)) {
