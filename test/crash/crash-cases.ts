@@ -142,7 +142,8 @@ export async function contentOf(folder: string, { output }: Pick<CrashCase, "out
 }
 
 function databaseContent(file: string): Record<string, unknown> {
-  const db = new Database(file, { readonly: true });
+  // Not read-only: who reads first after a death in a transaction rolls it back.
+  const db = new Database(file, { fileMustExist: true });
   try {
     const all = (sql: string): string => JSON.stringify(db.prepare(sql).raw().all());
     return {

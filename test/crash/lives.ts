@@ -76,19 +76,27 @@ export async function measure(folder: string, made: CrashCase, given: RunGiven):
   return { bytes, startMs: at(0.001), endMs: wholeMs - at(0.9) };
 }
 
-/** Ends the process by SIGKILL once `bytes` are written and `afterMs` have gone by since. */
-function killer(folder: string, bytes: number, afterMs: number): NonNullable<RunGiven["onStart"]> {
+interface Moment {
+  /** What is waited for. */
+  until: "started" | "took the output" | { bytes: number };
+  /** And how long after it, milliseconds. */
+  afterMs: number;
+}
+
+function killer(folder: string, { until, afterMs }: Moment): NonNullable<RunGiven["onStart"]> {
   return (child) => {
+    // The name of a journal says whose it is.
+    const own = new RegExp(`\\.${child.pid}-\\d+-[0-9a-f]+\\.journal$`);
+    const isSo = (): boolean => {
+      if (until === "started") return true;
+      if (until === "took the output") return fs.readdirSync(folder).some((name) => own.test(name));
+      return bytesIn(folder) >= until.bytes;
+    };
     let timer: NodeJS.Timeout;
-    const strike = (): void => {
-      timer = setTimeout(() => child.kill("SIGKILL"), afterMs);
-    };
     const look = (): void => {
-      if (bytesIn(folder) >= bytes) strike();
-      else timer = setTimeout(look, LOOK_EVERY_MS);
+      timer = isSo() ? setTimeout(() => child.kill("SIGKILL"), afterMs) : setTimeout(look, LOOK_EVERY_MS);
     };
-    if (bytes === 0) strike();
-    else look();
+    look();
     return () => clearTimeout(timer);
   };
 }
@@ -136,7 +144,7 @@ export async function live(life: Life): Promise<NonNullable<Ended["told"]>> {
   const before = bytesIn(folder);
   for (;;) {
     const from = { bytes: bytesIn(folder), journal: journalIn(folder) };
-    const kill = life.wanted() > 0 ? killer(folder, ...moment(life, before, from.bytes)) : undefined;
+    const kill = life.wanted() > 0 ? killer(folder, momentOf(life, before, from.bytes)) : undefined;
     // How many work on it is not part of what is resumed.
     const args = [...(given.args ?? []), "--workers", random() < 0.5 ? "1" : "2"];
     const ended = await run(folder, made, { ...given, args, ...(kill ? { onStart: kill } : {}) });
@@ -154,12 +162,11 @@ export async function live(life: Life): Promise<NonNullable<Ended["told"]>> {
   }
 }
 
-/** @returns the bytes to wait for and how long after them, milliseconds */
-function moment({ calm, random, stride }: Life, before: number, from: number): [bytes: number, afterMs: number] {
+function momentOf({ calm, random, stride }: Life, before: number, from: number): Moment {
   const all = calm.bytes - before;
-  if (random() < (from > before ? 0.1 : 0.3)) return [0, random() * calm.startMs * 1.2];
-  const target = from + random() * stride * all;
+  if (random() < (from > before ? 0.1 : 0.3)) return { until: "started", afterMs: random() * calm.startMs * 1.2 };
+  const bytes = from + Math.max(1, random() * stride * all);
   // Near the end, where little is written and much is decided, time tells the moments apart.
-  if (target >= before + 0.95 * all) return [Math.min(from, before + 0.9 * all), random() * (calm.startMs + calm.endMs)];
-  return [target, random() * 10];
+  if (bytes >= before + 0.95 * all) return { until: "took the output", afterMs: random() * calm.endMs };
+  return { until: { bytes }, afterMs: random() * 10 };
 }
