@@ -34,7 +34,7 @@ const SINK_QUEUE = 3;
 /** Arrays, validity and schema of one column in one chunk, whatever its rows. */
 const COLUMN_BYTES = 1000;
 /** Names, types, plans and encoders of one column: in the process, and once more in each worker. Measured at 10,000 columns. */
-const WIDE_COLUMN_BYTES = 12_000;
+const WIDE_COLUMN_BYTES = 20_000;
 const WORKER_COLUMN_BYTES = 6_000;
 const TEXT_BYTES = 32;
 /** A reader that decodes more than a chunk at once (Parquet) goes no lower: it would read its input again and again. */
