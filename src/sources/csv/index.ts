@@ -121,7 +121,7 @@ async function openFirst(file: SourceFile, stdin: PeekedBytes | null, options: S
     const first = firstRecord(head, tokens, dialect, split, file);
     if (first === "more") continue;
     if (first === null) throw emptyInput(file);
-    if (options.format === undefined && first.cells.some((cell) => CONTROL.test(cell))) throw noText(file);
+    if (options.format === undefined && isNoText(first.cells)) throw noText(file);
     const opened = { file, stdin, head, first };
     if (options.csv.header === undefined) {
       const { records } = sampleHead(opened, { ...dialect, header: false }, tokens, split, HEADER_PROOF_BYTES);
@@ -156,9 +156,15 @@ async function openNext(
   }
 }
 
-/** Of ASCII, but for tabs, line and form feeds: nobody names a column with them. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\x00-\x08\x0e-\x1f]/;
+/** Of ASCII, but for tabs, line and form feeds. */
+const CONTROL = /[\x00-\x08\x0e-\x1f]/g;
+/** A tenth of random bytes are control characters; a name with a terminal's escape code in it has fewer. */
+const MAX_CONTROL_SHARE = 0.08;
+
+function isNoText(cells: readonly string[]): boolean {
+  const text = cells.join("");
+  return text.includes("\0") || (text.match(CONTROL)?.length ?? 0) > text.length * MAX_CONTROL_SHARE;
+}
 
 function noText(file: SourceFile): BatchPredictError {
   return new BatchPredictError("BP_INPUT_FORMAT", "the input is of no known format: it begins with bytes that are no text", {
