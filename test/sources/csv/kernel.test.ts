@@ -230,7 +230,7 @@ describe("random tables", () => {
             bothDecode(description, { ...plan, onError: stops ? "fail" : "reject" }, data);
           },
         ),
-        { numRuns: 500 },
+        { numRuns: 250 },
       );
     },
     120_000,
