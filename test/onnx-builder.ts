@@ -29,6 +29,59 @@ export const raw =
     writer.tag(field, WireType.LengthDelimited).bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   };
 
+/** AttributeProto: name 1, floats 7, ints 8, strings 9, type 20 (FLOATS 6, INTS 7, STRINGS 8). Unpacked, as exporters write them. */
+export const attribute = (name: string, type: number, ...values: Write[]): Write =>
+  message(5, text(1, name), ...values, int(20, type));
+export const ints = (name: string, values: number[]): Write => attribute(name, 7, ...values.map((each) => int(8, each)));
+export const texts = (name: string, values: string[]): Write => attribute(name, 8, ...values.map((each) => text(9, each)));
+export const floats = (name: string, values: number[]): Write =>
+  attribute(name, 6, (writer) => {
+    for (const each of values) writer.tag(7, WireType.Bit32).float(each);
+  });
+
+/** One node of a tree ensemble; `low` is where its condition holds. */
+export interface TreeNode {
+  tree: number;
+  id: number;
+  mode: string;
+  feature: number;
+  threshold: number;
+  low: number;
+  high: number;
+}
+
+/** The nodes_* attributes that every tree ensemble of ai.onnx.ml has. */
+export const treeNodes = (nodes: readonly TreeNode[]): Write[] => [
+  ints(
+    "nodes_treeids",
+    nodes.map(({ tree }) => tree),
+  ),
+  ints(
+    "nodes_nodeids",
+    nodes.map(({ id }) => id),
+  ),
+  ints(
+    "nodes_featureids",
+    nodes.map(({ feature }) => feature),
+  ),
+  floats(
+    "nodes_values",
+    nodes.map(({ threshold }) => threshold),
+  ),
+  texts(
+    "nodes_modes",
+    nodes.map(({ mode }) => mode),
+  ),
+  ints(
+    "nodes_truenodeids",
+    nodes.map(({ low }) => low),
+  ),
+  ints(
+    "nodes_falsenodeids",
+    nodes.map(({ high }) => high),
+  ),
+];
+
 /** TensorProto.DataType */
 const FLOAT = 1;
 

@@ -1,8 +1,8 @@
 /** Compressed buffers of Arrow IPC (Message.fbs, BodyCompression): an int64 with the decoded length, then the bytes; -1: stored as they are. */
-import { ZSTDDecoder } from "zstddec";
 import { BatchPredictError } from "../core/errors.ts";
 import { DamagedData, DecoderNotLoaded } from "./arrow-error.ts";
 import { decodeLz4Frame } from "./arrow-lz4.ts";
+import { loadZstd, zstdDecoder } from "./zstd-frames.ts";
 
 /** As in Message.fbs. */
 export const CODEC_LZ4_FRAME = 0;
@@ -36,22 +36,17 @@ export function decompressBuffer(codec: number, stored: Uint8Array): Uint8Array 
   return decodeZstd(bytes, length);
 }
 
-const zstd = new ZSTDDecoder();
-let zstdReady = false;
-
 /** Runs what may decompress, once more when the decoder had to be loaded for it: files without zstd never pay for that. */
 export async function withCodecs<T>(action: () => T): Promise<T> {
   try {
     return action();
   } catch (error) {
     if (!(error instanceof DecoderNotLoaded)) throw error;
-    await zstd.init();
-    zstdReady = true;
+    await loadZstd();
     return action();
   }
 }
 
-/** zstd's own code: it stops at damage, and never writes more than `length` bytes. */
 function decodeZstd(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length + length > MAX_ZSTD_BYTES) {
     throw new BatchPredictError("BP_SOURCE_LIMIT", `a zstd buffer of ${length} bytes is too large to be decompressed at once`, {
@@ -59,7 +54,8 @@ function decodeZstd(bytes: Uint8Array, length: number): Uint8Array {
       hints: ["write it again with smaller record batches: pyarrow.feather.write_feather(table, path, chunksize=65536)"],
     });
   }
-  if (!zstdReady) throw new DecoderNotLoaded("zstd");
+  const zstd = zstdDecoder();
+  if (zstd === null) throw new DecoderNotLoaded("zstd");
   const out = zstd.decode(bytes, length);
   if (out.length !== length) throw new DamagedData(`a zstd frame does not hold the ${length} bytes that it should`);
   return out;

@@ -189,6 +189,16 @@ export function outputExists(target: string): BatchPredictError {
   });
 }
 
+/** @param countedRows found in the file as it is on the way to the disk @throws BP_ACCOUNTING unless they are those that it was given */
+export function checkCounted(target: string, countedRows: number, takenRows: number): void {
+  if (countedRows === takenRows) return;
+  throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
+    where: { file: target },
+    expected: `${takenRows} rows`,
+    actual: `${countedRows} rows`,
+  });
+}
+
 /** rename and fsync of the folder. @throws EEXIST without `replace`, and what else the file system says */
 export function moveIntoPlace(from: string, to: string, { replace }: { replace: boolean }): void {
   if (replace) fs.renameSync(from, to);

@@ -1,6 +1,6 @@
 /** The three models of the benchmark: linear, a small network, gradient-boosted trees; each with its slow and obvious version in JavaScript. */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { floatTensor, initializer, int, message, text, type Write } from "../onnx-builder.ts";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { floats, floatTensor, initializer, int, ints, message, text, treeNodes, type Write } from "../onnx-builder.ts";
 
 export const FEATURES = 20;
 const TREES = 100;
@@ -136,33 +136,16 @@ function forestModel(forest: readonly Tree[]): Uint8Array {
     text(2, "y"),
     text(4, "TreeEnsembleRegressor"),
     text(7, "ai.onnx.ml"),
-    ints(
-      "nodes_treeids",
-      all.map(({ at }) => at),
-    ),
-    ints(
-      "nodes_nodeids",
-      all.map(({ id }) => id),
-    ),
-    ints(
-      "nodes_featureids",
-      all.map(({ node: { feature } }) => feature),
-    ),
-    floats(
-      "nodes_values",
-      all.map(({ node: { threshold } }) => threshold),
-    ),
-    strings(
-      "nodes_modes",
-      all.map(({ node: { value } }) => (value === null ? "BRANCH_LEQ" : "LEAF")),
-    ),
-    ints(
-      "nodes_truenodeids",
-      all.map(({ node: { low } }) => low),
-    ),
-    ints(
-      "nodes_falsenodeids",
-      all.map(({ node: { high } }) => high),
+    ...treeNodes(
+      all.map(({ at, id, node: { feature, threshold, value, low, high } }) => ({
+        tree: at,
+        id,
+        mode: value === null ? "BRANCH_LEQ" : "LEAF",
+        feature,
+        threshold,
+        low,
+        high,
+      })),
     ),
     ints(
       "target_treeids",
@@ -183,20 +166,4 @@ function forestModel(forest: readonly Tree[]): Uint8Array {
     message(5, text(1, "n_targets"), int(3, 1), int(20, 2)),
   );
   return model([node, text(2, "trees")], [message(8, text(1, ""), int(2, 13)), message(8, text(1, "ai.onnx.ml"), int(2, 3))]);
-}
-
-/** AttributeProto: name 1, floats 7, ints 8, strings 9, type 20 (FLOATS 6, INTS 7, STRINGS 8). */
-function ints(name: string, values: number[]): Write {
-  return message(5, text(1, name), ...values.map((value) => int(8, value)), int(20, 7));
-}
-
-function floats(name: string, values: number[]): Write {
-  const packed: Write = (writer) => {
-    for (const value of values) writer.tag(7, WireType.Bit32).float(value);
-  };
-  return message(5, text(1, name), packed, int(20, 6));
-}
-
-function strings(name: string, values: string[]): Write {
-  return message(5, text(1, name), ...values.map((value) => text(9, value)), int(20, 8));
 }

@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadSignature } from "../../src/model/load-signature.ts";
 import { openSession, type PredictSession, type SessionTensor } from "../../src/model/session.ts";
-import { floatTensor, int, message, text, type Write } from "../onnx-builder.ts";
+import { attribute, floats, floatTensor, int, ints, message, text, texts, treeNodes } from "../onnx-builder.ts";
 import { hasMaterial, model } from "./material.ts";
 
 const FEATURES = 4;
@@ -81,15 +81,6 @@ const ensembles = fc.record({
 });
 type Ensemble = typeof ensembles extends fc.Arbitrary<infer T> ? T : never;
 
-const attribute = (name: string, type: number, ...values: Write[]): Write => message(5, text(1, name), ...values, int(20, type));
-const ints = (name: string, values: number[]): Write => attribute(name, 7, ...values.map((each) => int(8, each)));
-const texts = (name: string, values: string[]): Write => attribute(name, 8, ...values.map((each) => text(9, each)));
-const floats = (name: string, values: number[]): Write =>
-  attribute(name, 6, (writer) => {
-    // Unpacked, as exporters write them.
-    for (const each of values) writer.tag(7, WireType.Bit32).float(each);
-  });
-
 function bytesOf({ kind, mode: branch, trees, weights, positive, base, average, softmax }: Ensemble): Uint8Array {
   const all = trees.flatMap((nodes, at) => nodes.map((node, id) => ({ at, id, node })));
   const classes = kind === "many classes" ? 3 : kind === "two targets" ? 2 : 1;
@@ -107,33 +98,16 @@ function bytesOf({ kind, mode: branch, trees, weights, positive, base, average, 
     ...(regressor ? [text(2, "y")] : [text(2, "label"), text(2, "y")]),
     text(4, regressor ? "TreeEnsembleRegressor" : "TreeEnsembleClassifier"),
     text(7, "ai.onnx.ml"),
-    ints(
-      "nodes_treeids",
-      all.map(({ at }) => at),
-    ),
-    ints(
-      "nodes_nodeids",
-      all.map(({ id }) => id),
-    ),
-    ints(
-      "nodes_featureids",
-      all.map(({ node: { feature } }) => feature),
-    ),
-    floats(
-      "nodes_values",
-      all.map((each) => each.node.value),
-    ),
-    texts(
-      "nodes_modes",
-      all.map(({ node: { mode } }) => (mode === "LEAF" ? mode : branch)),
-    ),
-    ints(
-      "nodes_truenodeids",
-      all.map(({ node: { low } }) => low),
-    ),
-    ints(
-      "nodes_falsenodeids",
-      all.map(({ node: { high } }) => high),
+    ...treeNodes(
+      all.map(({ at, id, node: { mode, feature, value: threshold, low, high } }) => ({
+        tree: at,
+        id,
+        mode: mode === "LEAF" ? mode : branch,
+        feature,
+        threshold,
+        low,
+        high,
+      })),
     ),
     ints(
       "nodes_missing_value_tracks_true",

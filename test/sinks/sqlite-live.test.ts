@@ -23,7 +23,9 @@ function sql<T = unknown[]>(text: string): T[] {
   const db = new Database(file);
   try {
     const statement = db.prepare(text);
-    return statement.reader ? (statement.raw().all() as T[]) : (statement.run(), []);
+    if (statement.reader) return statement.raw().all() as T[];
+    statement.run();
+    return [];
   } finally {
     db.close();
   }

@@ -1,17 +1,10 @@
 /** Compiled trees in the memory of their kernel: rows in, sums out. */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { instantiateKernel, type KernelMemory, reserveMemory } from "../../core/wasm-kernel.ts";
 import type { CompiledTrees } from "./compile-ensemble.ts";
-
-// Node has it on every version; its types come with the browser's, which this project does not take in.
-declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { exports: unknown };
-};
 
 /** See src/kernels/trees.ts. */
 interface TreeKernel {
-  memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  memory: KernelMemory;
   heapBase(): number;
   predict(
     roots: number,
@@ -26,7 +19,6 @@ interface TreeKernel {
   ): void;
 }
 
-const WASM_PAGE_BYTES = 65_536;
 /** Rows that stay in the nearest cache while all trees see them. */
 const BLOCK_BYTES = 24 << 10;
 const MAX_BLOCK_ROWS = 512;
@@ -39,14 +31,13 @@ export class TreeScorer {
   readonly #free: number;
 
   constructor(trees: CompiledTrees) {
-    const file = createRequire(import.meta.url).resolve("#trees-kernel");
-    this.#kernel = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), {}).exports as TreeKernel;
+    this.#kernel = instantiateKernel<TreeKernel>("#trees-kernel");
     this.#trees = trees;
     this.#roots = align(this.#kernel.heapBase());
     const nodes = align(this.#roots + trees.roots.byteLength);
     this.#weights = align(nodes + trees.nodes.byteLength);
     this.#free = align(this.#weights + trees.weights.byteLength);
-    this.#reserve(this.#free);
+    reserveMemory(this.#kernel.memory, this.#free);
     const { buffer } = this.#kernel.memory;
     new Uint32Array(buffer, this.#roots, trees.roots.length).set(trees.roots.map((root) => root + nodes));
     const table = new Uint32Array(buffer, nodes, trees.nodes.length);
@@ -64,7 +55,7 @@ export class TreeScorer {
     const stride = width * 4;
     const block = Math.max(8, Math.min(MAX_BLOCK_ROWS, Math.floor(BLOCK_BYTES / stride)) & ~7);
     const sumsAt = align(this.#free + block * stride);
-    this.#reserve(sumsAt + block * targets * 4);
+    reserveMemory(this.#kernel.memory, sumsAt + block * targets * 4);
     const memory = new Float32Array(this.#kernel.memory.buffer);
     const result = new Float32Array(count * targets);
     for (let row = 0; row < count; row += block) {
@@ -76,11 +67,6 @@ export class TreeScorer {
       result.set(memory.subarray(sumsAt / 4, sumsAt / 4 + size * targets), row * targets);
     }
     return result;
-  }
-
-  #reserve(end: number): void {
-    const missing = end - this.#kernel.memory.buffer.byteLength;
-    if (missing > 0) this.#kernel.memory.grow(Math.ceil(missing / WASM_PAGE_BYTES));
   }
 }
 

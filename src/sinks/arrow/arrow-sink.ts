@@ -11,6 +11,7 @@ import { plainType, rowRange, takePieces, takeRows } from "../../values/arrow-ta
 import { linear } from "../../values/linear-schema.ts";
 import { FileDraft } from "../file-draft.ts";
 import type { JournalCommit } from "../journal.ts";
+import { checkCounted } from "../partial-file.ts";
 import { prepareBatch, toIpcStream } from "../prepare-batch.ts";
 import { countArrowRows } from "./count-rows.ts";
 import { type BlockPlace, FooterWriter } from "./footer-writer.ts";
@@ -93,13 +94,7 @@ class ArrowSink implements Sink {
     if (this.pendingRows > 0) this.commit();
     writer.end(new Map([[RECORD_KEY, JSON.stringify(record)]]));
     const rows = countArrowRows(draft.file.fd, options.path);
-    if (rows !== this.rowsTaken) {
-      throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
-        where: { file: options.path },
-        expected: `${this.rowsTaken} rows`,
-        actual: `${rows} rows`,
-      });
-    }
+    checkCounted(options.path, rows, this.rowsTaken);
     return draft.publish(rows, record, { replace: options.ifExists === "replace" });
   }
 

@@ -9,7 +9,7 @@ import { BatchPredictError } from "../../core/errors.ts";
 import { failpoint, losspoint } from "../../core/failpoint.ts";
 import type { RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
 import { FileDraft } from "../file-draft.ts";
-import type { PartialFile } from "../partial-file.ts";
+import { checkCounted, type PartialFile } from "../partial-file.ts";
 import { prepareBatch } from "../prepare-batch.ts";
 import { countRecords } from "./count-records.ts";
 import { cellReader, quoteCell } from "./csv-cells.ts";
@@ -97,13 +97,7 @@ class CsvSink implements Sink {
     }
     if (this.pendingRows > 0) this.commit();
     const rows = countRecords(draft.file.fd, this.rowsStart);
-    if (rows !== this.rowsTaken) {
-      throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
-        where: { file: options.path },
-        expected: `${this.rowsTaken} rows`,
-        actual: `${rows} rows`,
-      });
-    }
+    checkCounted(options.path, rows, this.rowsTaken);
     if (options.ifExists === "append" && changed(this.old, options.path)) throw changedMeanwhile(options.path);
     return draft.publish(rows, record, { replace: options.ifExists !== "fail" });
   }

@@ -11,6 +11,7 @@ import { failpoint, losspoint } from "../../core/failpoint.ts";
 import type { RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
 import { textReader } from "../../values/arrow-text.ts";
 import { FileDraft } from "../file-draft.ts";
+import { checkCounted } from "../partial-file.ts";
 import { prepareBatch } from "../prepare-batch.ts";
 
 /** Text is encoded and written in pieces of about this many characters. */
@@ -60,13 +61,7 @@ class JsonlSink implements Sink {
     if (draft === null) throw new BatchPredictError("BP_INTERNAL", "the output was finished before it was opened");
     if (this.pendingRows > 0) this.commit();
     const rows = countLines(draft.file.fd);
-    if (rows !== this.rowsTaken) {
-      throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
-        where: { file: options.path },
-        expected: `${this.rowsTaken} rows`,
-        actual: `${rows} rows`,
-      });
-    }
+    checkCounted(options.path, rows, this.rowsTaken);
     return draft.publish(rows, record, { replace: options.ifExists !== "fail" });
   }
 

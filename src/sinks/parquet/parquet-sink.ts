@@ -13,7 +13,7 @@ import { moveRowGroup, readRowGroup } from "../../formats/parquet-row-group.ts";
 import { sameSchema } from "../../formats/parquet-schema.ts";
 import { FileDraft } from "../file-draft.ts";
 import type { JournalCommit } from "../journal.ts";
-import type { PartialFile } from "../partial-file.ts";
+import { checkCounted, type PartialFile } from "../partial-file.ts";
 import { prepareBatch, toIpcStream } from "../prepare-batch.ts";
 import { adaptBatch, checkParquetTypes } from "./adapt-columns.ts";
 import { encodeRowGroup } from "./encode-row-group.ts";
@@ -164,12 +164,9 @@ class ParquetSink implements Sink {
     const { path } = this.options;
     const footer = readFooterSync(file.fd, path);
     const rows = footer.rowGroups.reduce((sum, group) => sum + readRowGroup(group, path).rows, 0);
-    if (rows === this.rowsTaken && footer.rows === rows) return rows;
-    throw new BatchPredictError("BP_ACCOUNTING", "the file holds another number of rows than were written to it", {
-      where: { file: path },
-      expected: `${this.rowsTaken} rows`,
-      actual: `${rows} rows`,
-    });
+    checkCounted(path, rows, this.rowsTaken);
+    checkCounted(path, footer.rows, this.rowsTaken);
+    return rows;
   }
 }
 

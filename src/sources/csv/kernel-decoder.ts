@@ -9,14 +9,15 @@ import { isAscii, isUtf8 } from "node:buffer";
 import type { BindingPlan } from "../../core/binding-plan.ts";
 import type { DecodedChunk } from "../../core/chunk.ts";
 import type { SourceDescription } from "../../core/source.ts";
+import { reserveMemory } from "../../core/wasm-kernel.ts";
 import { CsvParseDecoder } from "./csv-parse-decoder.ts";
 import type { CsvDecoder, MakeCsvDecoder } from "./decoder.ts";
 import { TensorFiller } from "./fill-tensors.ts";
 import {
   ACTION_BYTES,
   COLUMN_BYTES,
-  ELEMENT_BYTES,
   EXCEPTION_BYTES,
+  KERNEL_ELEMENT_BYTES,
   type KernelAction,
   type KernelPlan,
   KIND,
@@ -27,7 +28,6 @@ import { type CsvKernel, loadCsvKernel } from "./kernel-module.ts";
 import { KernelResult, type Layout } from "./kernel-result.ts";
 import { type Tokens, tokensOf } from "./records.ts";
 
-const PAGE_BYTES = 65536;
 /** Room behind the input for the sentinel and for loads that look one byte ahead. */
 const PAD_BYTES = 16;
 /** Beyond it (a long record of very many columns) the reference decodes, whose memory grows with what is there. */
@@ -156,7 +156,7 @@ class KernelDecoder implements CsvDecoder {
       return at;
     };
     const tensors = this.plan.inputs.map(({ type, rowSize }) => {
-      const elementBytes = ELEMENT_BYTES[type];
+      const elementBytes = KERNEL_ELEMENT_BYTES[type];
       return elementBytes === 0 ? -1 : take(maxRows * rowSize * elementBytes);
     });
     const bitmapBytes = (maxRows + 7) >> 3;
@@ -176,9 +176,7 @@ class KernelDecoder implements CsvDecoder {
   }
 
   private need(end: number): void {
-    const { memory } = this.kernel;
-    const missing = end - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+    reserveMemory(this.kernel.memory, end);
   }
 
   private writeColumnTable(): void {

@@ -1,7 +1,7 @@
 /** Which chunks the kernel can take, and what each column is to it. Pure; the numbers are those of src/kernels/csv.ts. */
 import type { BindingPlan, KeptColumn } from "../../core/binding-plan.ts";
 import type { CsvDialect, SourceDescription } from "../../core/source.ts";
-import type { TensorType } from "../../core/tensor-types.ts";
+import { ELEMENT_BYTES, type TensorType } from "../../core/tensor-types.ts";
 import type { KeptTextType } from "../../values/kept-text.ts";
 import { trimBlanks } from "../../values/text-cells.ts";
 import { isTranscoded } from "./encoding.ts";
@@ -141,18 +141,4 @@ export function keptTextType(kept: KeptColumn, description: SourceDescription): 
 }
 
 /** Bytes of one element in the kernel's memory; 0 for tensors that live outside of it. */
-export const ELEMENT_BYTES: Record<TensorType, number> = {
-  float32: 4,
-  float64: 8,
-  float16: 0,
-  int8: 1,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  uint16: 2,
-  uint32: 4,
-  uint64: 8,
-  bool: 1,
-  string: 0,
-};
+export const KERNEL_ELEMENT_BYTES: Record<TensorType, number> = { ...ELEMENT_BYTES, float16: 0, string: 0 };

@@ -1,16 +1,9 @@
 /** The WebAssembly module and its memory: one per decoder, so one per worker. */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-
-// Node has it on every version; its types come with the browser's, which this project does not take in.
-declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { exports: unknown };
-};
+import { instantiateKernel, type KernelMemory } from "../../core/wasm-kernel.ts";
 
 /** See src/kernels/csv.ts. Addresses and counts are bytes and rows in its memory. */
 export interface CsvKernel {
-  memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  memory: KernelMemory;
   rows: { value: number };
   lines: { value: number };
   exceptions: { value: number };
@@ -33,10 +26,6 @@ export interface CsvKernel {
   gather(spans: number, rows: number, target: number, offsets: number, quote: number): number;
 }
 
-let compiled: object | null = null;
-
 export function loadCsvKernel(): CsvKernel {
-  const file = createRequire(import.meta.url).resolve("#csv-kernel");
-  compiled ??= new WebAssembly.Module(readFileSync(file));
-  return new WebAssembly.Instance(compiled, {}).exports as CsvKernel;
+  return instantiateKernel("#csv-kernel");
 }
