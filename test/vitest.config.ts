@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { ENVIRONMENT } from "./environment.ts";
 import ModelTable from "./model-table.ts";
 
 /** The longest files first: begun last, one of them would run alone on one of two cores for minutes. */
@@ -32,6 +33,7 @@ export default defineConfig({
     exclude: ["test/long/**"],
     // Workers and the command line run from dist, so it is built once before the first test.
     globalSetup: ["test/build-once.ts"],
+    env: ENVIRONMENT,
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",

@@ -6,7 +6,7 @@ export function addInitFlags(command: Command): Command {
     .optionsGroup("Model and data:")
     .option("-m, --model <path>", "ONNX model")
     .option("-i, --input <path...>", "files, globs or folders")
-    .option("--input-format <format>", "csv, arrow, arrow-stream or parquet, when the name does not tell")
+    .option("--input-format <format>", "csv, jsonl, arrow, arrow-stream or parquet, when the name does not tell")
     .option("-o, --output <path>", "where the job writes (default: predictions/NAME.parquet)")
     .optionsGroup("The job file:")
     .option("--output-job <path>", "default: jobs/NAME.yaml, named after the model")

@@ -67,7 +67,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
 
   const inspect = program.command("inspect").argument("<file>", "an ONNX model, or a dataset");
   inspect.description("show what a model takes and gives, or what a dataset holds");
-  inspect.option("--input-format <format>", "csv, arrow, arrow-stream or parquet, when the name does not tell");
+  inspect.option("--input-format <format>", "csv, jsonl, arrow, arrow-stream or parquet, when the name does not tell");
   addCommonFlags(inspect);
   inspect.addHelpText("after", INSPECT_EXAMPLES).action(act(async () => (await import("./inspect-command.ts")).inspectCommand));
 

@@ -207,8 +207,8 @@ describe("columns written by our own loops", () => {
     expect(Buffer.compare(bytesOf(table.getChild("id")!.toArray()), bytesOf(ids))).toBe(0);
     expect(Buffer.compare(bytesOf(table.getChild("same")!.toArray()), bytesOf(constant))).toBe(0);
     expect(Buffer.compare(bytesOf(table.getChild("score")!.toArray()), bytesOf(scores))).toBe(0);
-    const codecs = structs(encoded.footer.meta, 2).map((element) => text(element, 4));
-    expect(codecs).toEqual(["arrow_schema", "name", "id", "same", "score"]);
+    const elementNames = structs(encoded.footer.meta, 2).map((element) => text(element, 4));
+    expect(elementNames).toEqual(["arrow_schema", "name", "id", "same", "score"]);
     // Ids that count up are a few bytes; a constant is compressed; floats that do not repeat are stored as they are.
     expect(encoded.body.length).toBeLessThan(rows * 4 + 120_000);
   });
