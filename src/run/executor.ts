@@ -15,6 +15,8 @@ import type { ChunkSequence } from "./chunk-sequence.ts";
 
 /** Batches posted to the sink and not yet written: enough that it never waits, little enough that memory stays flat. */
 const MAX_SINK_BATCHES = 3;
+/** Of large batches fewer wait, for they are lost by a death; while one is written the workers' results wait here. */
+const MAX_SINK_ROWS = 32_768;
 
 export interface ExecutorParts {
   chunks: AsyncIterator<Chunk>;
@@ -77,7 +79,7 @@ const NO_BYTES = new Uint8Array(0);
 class Executor {
   readonly #parts: ExecutorParts;
   readonly #flight: InFlight[] = [];
-  readonly #writing: Promise<unknown>[] = [];
+  readonly #writing: { rows: number; done: Promise<unknown> }[] = [];
   readonly #times = { decodeMs: 0, inferMs: 0, encodeMs: 0, waitForWorkersMs: 0, waitForSinkMs: 0 };
   #sinkError: unknown = null;
   #chunks = 0;
@@ -112,7 +114,7 @@ class Executor {
   /** Awaits what is still running; its results are not wanted any more. */
   async drain(): Promise<void> {
     await Promise.all(this.#flight.map(({ outcome }) => outcome));
-    await Promise.allSettled(this.#writing);
+    await Promise.allSettled(this.#writing.map(({ done }) => done));
     await this.#parts.chunks.return?.();
   }
 
@@ -208,21 +210,25 @@ class Executor {
   }
 
   async #write(batch: SinkBatch): Promise<void> {
-    const writing = this.#parts.write(batch).catch((error: unknown) => {
+    const done = this.#parts.write(batch).catch((error: unknown) => {
       this.#sinkError ??= error;
     });
-    this.#writing.push(writing);
+    this.#writing.push({ rows: batch.rows, done });
     await this.#settleWrites(MAX_SINK_BATCHES);
   }
 
   async #settleWrites(allowed: number): Promise<void> {
     const asked = this.#parts.host.nowMs();
-    while (this.#writing.length > allowed) {
-      await this.#writing[0];
+    while (this.#writing.length > allowed || (this.#writing.length > 1 && this.#rowsWaiting() > MAX_SINK_ROWS)) {
+      await this.#writing[0]!.done;
       this.#writing.shift();
     }
     this.#times.waitForSinkMs += this.#parts.host.nowMs() - asked;
     if (this.#sinkError !== null) throw this.#sinkError;
+  }
+
+  #rowsWaiting(): number {
+    return this.#writing.reduce((sum, { rows }) => sum + rows, 0);
   }
 }
 

@@ -22,6 +22,8 @@ const TEXT_CHUNK_BYTES_PER_COLUMN = 512;
 const MAX_WIDE_CHUNK_BYTES = 8 << 20;
 /** Rows of a record batch: less costs more than it saves, more holds more memory. */
 const ROW_CHUNK_BYTES = 8 << 20;
+/** Of narrow rows a chunk takes fewer bytes: what is in hand at a death is done again (see COMMIT_ROWS in memory-plan.ts). */
+const MAX_CHUNK_ROWS = 60_000;
 /** A row group is handed out whole up to this size, decoded: a part of it is read with all that stands before it. */
 const PARQUET_CHUNK_BYTES = 64 << 20;
 /** A model larger than this is loaded once, with all threads, instead of once per worker. */
@@ -42,7 +44,8 @@ export interface SizingFacts {
   modelBytes: number;
   fixedBatch: number | null;
   plan: BindingPlan;
-  source: Pick<SourceDescription, "format" | "bytes"> & { columns: { readonly length: number } };
+  source: Pick<SourceDescription, "format" | "bytes"> &
+    Partial<Pick<SourceDescription, "rows" | "rowsEstimate">> & { columns: { readonly length: number } };
   cores: number;
 }
 
@@ -92,13 +95,18 @@ function batchRows(plan: BindingPlan): number {
 
 /** Depends on the input alone (and the shard count), never on the machine, so that the same work has the same chunks everywhere. */
 function autoChunkBytes(source: SizingFacts["source"], shard: RunSettings["shard"]): number {
-  const largest = isTextFormat(source.format)
-    ? Math.max(MAX_TEXT_CHUNK_BYTES, Math.min(MAX_WIDE_CHUNK_BYTES, source.columns.length * TEXT_CHUNK_BYTES_PER_COLUMN))
-    : source.format === "parquet"
-      ? PARQUET_CHUNK_BYTES
-      : ROW_CHUNK_BYTES;
+  const largest = largestChunkBytes(source);
   if (source.bytes === null) return largest;
   if (shard) return Math.max(1, Math.min(largest, Math.floor(source.bytes / (shard.count * 8))));
   if (!isTextFormat(source.format)) return largest;
   return Math.min(largest, Math.max(MIN_TEXT_CHUNK_BYTES, Math.floor(source.bytes / 16)));
+}
+
+function largestChunkBytes(source: SizingFacts["source"]): number {
+  if (source.format === "parquet") return PARQUET_CHUNK_BYTES;
+  const largest = isTextFormat(source.format)
+    ? Math.max(MAX_TEXT_CHUNK_BYTES, Math.min(MAX_WIDE_CHUNK_BYTES, source.columns.length * TEXT_CHUNK_BYTES_PER_COLUMN))
+    : ROW_CHUNK_BYTES;
+  const rows = source.rows ?? source.rowsEstimate ?? 0;
+  return source.bytes === null || rows === 0 ? largest : Math.min(largest, Math.ceil((source.bytes / rows) * MAX_CHUNK_ROWS));
 }

@@ -7,8 +7,13 @@ import type { Origin, RunSettings } from "../core/settings.ts";
 import { type Sizing, type SizingFacts, sizeRun } from "./machine.ts";
 import { estimateMemory, type FactsInput, type Load, type MemoryFacts, memoryFacts, memoryKind } from "./memory-estimate.ts";
 
-/** Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. */
-export const COMMIT_ROWS = 131_072;
+/**
+ * Rows of a Parquet row group, an Arrow record batch, a SQLite transaction: large enough to compress and to read in one go. Small enough that
+ * a death costs less than 200,000 rows of those that had been taken from the workers, a tenth of two million: at most the unit that was not
+ * full, the chunk just taken, and what the sink was given and has not written (executor.ts). For that a chunk may have 66,000 rows; only of
+ * Parquet input one can have more, a row group being a chunk.
+ */
+export const COMMIT_ROWS = 98_304;
 export const COMMIT_BYTES = 16 << 20;
 /** One running, one waiting in the port, and two behind the last worker: nobody waits for the main thread. */
 const CHUNKS_PER_WORKER = 2;

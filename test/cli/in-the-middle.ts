@@ -5,7 +5,7 @@ import path from "node:path";
 import { BINARY, stateOutside } from "./batchpredict.ts";
 import { FEATURES, HEADER, MODEL, RECORDS } from "./iris.ts";
 
-/** More than one commit of every sink (131,072 rows), and what waits in front of it. */
+/** More than one commit of every sink (98,304 rows), and what waits in front of it. */
 const PIPED_ROWS = 170_000;
 
 export interface Caught {
