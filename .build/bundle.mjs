@@ -1,6 +1,7 @@
 /**
- * src -> dist, one file per part of the program that is loaded on its own. Loading 300 small modules in three threads took longer than scoring
- * 100,000 rows; as some 60 files the same code starts in two thirds of the time. Packages with native or WebAssembly parts stay packages.
+ * src -> dist. The command line and the library: one file per part of the program that is loaded on its own. The two threads: one file
+ * each, all in it, because every module costs a thread a millisecond, and a run of a small file is mostly the loading of modules. Packages with
+ * native or WebAssembly parts stay packages; of ONNX Runtime only the native part.
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -12,27 +13,51 @@ const PACKAGES = ["onnxruntime-node", "better-sqlite3", "parquet-wasm"];
 const REQUIRE =
   'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);';
 
-fs.rmSync("dist", { recursive: true, force: true });
-const { metafile } = await build({
-  entryPoints: ["src/index.ts", "src/cli/main.ts", "src/predict/worker-entry.ts", "src/sinks/sink-entry.ts"],
+/** ONNX Runtime finds its native part by its place beside its own source; from a bundle it goes by the package's name. */
+const nativePart = {
+  name: "native-part",
+  setup(bundle) {
+    bundle.onLoad({ filter: /onnxruntime-node[\\/]dist[\\/]binding\.js$/ }, ({ path: file }) => {
+      const text = fs.readFileSync(file, "utf8");
+      const contents = text.replace("require(`../bin/", "require(`onnxruntime-node/bin/");
+      if (contents === text) throw new Error(`${file} does not load its native part as it used to`);
+      return { contents };
+    });
+  },
+};
+
+const shared = {
   outdir: "dist",
   outbase: "src",
-  chunkNames: "parts/[name]-[hash]",
   bundle: true,
   splitting: true,
+  chunkNames: "parts/[name]-[hash]",
   format: "esm",
   platform: "node",
   target: "node20.19",
   mainFields: ["module", "main"],
-  external: PACKAGES,
   banner: { js: REQUIRE },
   metafile: true,
   logLevel: "warning",
-});
+};
+
+fs.rmSync("dist", { recursive: true, force: true });
+const built = await Promise.all([
+  build({ ...shared, entryPoints: ["src/index.ts", "src/cli/main.ts"], external: PACKAGES }),
+  ...["src/predict/worker-entry.ts", "src/sinks/sink-entry.ts"].map((entry) =>
+    build({
+      ...shared,
+      entryPoints: [entry],
+      external: PACKAGES.filter((name) => name !== "onnxruntime-node"),
+      plugins: [nativePart],
+    }),
+  ),
+]);
 
 /** What of others is inside dist must go with their words: licence and notice of every package that has code there. */
 const packages = new Set(
-  Object.values(metafile.outputs)
+  built
+    .flatMap(({ metafile }) => Object.values(metafile.outputs))
     .flatMap((output) => Object.keys(output.inputs))
     .flatMap((input) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),
 );

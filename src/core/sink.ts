@@ -1,9 +1,10 @@
 /**
  * What a sink is: open -> (write, commit)... -> finish | suspend | abort. It lives on its own thread and is synchronous there.
- * Batches come in input order, each an Arrow IPC stream (schema message, one record batch) with one schema for the whole run.
+ * Batches come in input order, with one schema for the whole run.
  * What was committed survives the process: the next `open` of the same work goes on behind it.
  */
 import type { Checkpoint, WorkIdentity } from "./checkpoint.ts";
+import type { WireBatch } from "./wire-batch.ts";
 
 export type SinkFormat = "parquet" | "sqlite" | "csv" | "jsonl" | "arrow";
 /** What the ending of an output file says, in lower case. */
@@ -36,7 +37,7 @@ export interface SinkOptions {
   rejects: { path: string | null } | null;
   /** Target size of a Parquet row group / SQLite transaction / Arrow record batch, rows. */
   commitRows: number;
-  /** ... and bytes of IPC payload, whichever comes first. */
+  /** ... and bytes of columns, whichever comes first. */
   commitBytes: number;
   /** By what an interrupted run is known again. Without it nothing is resumed: what a dead run left is removed. */
   work?: WorkIdentity;
@@ -72,8 +73,7 @@ export interface RejectedRow {
 }
 
 export interface SinkBatch {
-  /** Arrow IPC stream bytes: schema + one record batch, uncompressed. */
-  ipc: Uint8Array<ArrayBuffer>;
+  columns: WireBatch;
   rows: number;
   /** Rows of the batch to write, rowEnd exclusive: --limit and --where-rows cut here. */
   rowStart: number;

@@ -47,7 +47,7 @@ const LOG_FATAL = 4;
 export async function openSession(model: LoadedModel, options: SessionOptions): Promise<PredictSession> {
   const { signature } = model;
   const bytes = await sessionBytes(model, options.overrides ?? []);
-  const ort = await import("onnxruntime-node");
+  const ort = await loadRuntime();
   ort.env.logLevel = "fatal";
   const sessionOptions = resolveOptions(signature, options, bytes !== null);
   let session: InferenceSession;
@@ -63,6 +63,12 @@ export async function openSession(model: LoadedModel, options: SessionOptions): 
   if (!model.hasTrees || options.kernel === false || (options.overrides ?? []).length > 0) return opened;
   const { withTreeKernel } = await import("./trees/tree-session.ts");
   return withTreeKernel(opened, signature, bytes ?? (await readUnchanged(signature)));
+}
+
+/** Loads the native library: 20 ms that a thread may spend before it is told what to do. */
+export async function loadRuntime(): Promise<typeof import("onnxruntime-node")> {
+  // A CommonJS package: from a bundle it comes as the default alone.
+  return (await import("onnxruntime-node")).default;
 }
 
 /** null: load by path. */
@@ -208,7 +214,7 @@ export interface Provider {
 
 /** Execution providers the installed runtime was built with, for `doctor`. Loads the native library. Predictions use "cpu". */
 export async function describeProviders(): Promise<Provider[]> {
-  const ort = await import("onnxruntime-node");
+  const ort = await loadRuntime();
   return ort.listSupportedBackends().map(({ name, bundled }) => ({ name, bundled }));
 }
 

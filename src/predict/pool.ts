@@ -6,7 +6,7 @@ import { workerHeapLimit } from "../core/failpoint.ts";
 import type { SourceDescription } from "../core/source.ts";
 import { heapLimits } from "../core/thread-heap.ts";
 import type { Learned } from "../transform/transform-step.ts";
-import type { ChunkResult, FromWorker, LearnRequest, ProbeResult, ToWorker, WorkerSetup } from "./protocol.ts";
+import type { ChunkResult, FromWorker, LearnRequest, ProbeResult, ToWorker, WorkerAhead, WorkerSetup } from "./protocol.ts";
 
 type BeginMessage = Omit<Extract<ToWorker, { kind: "begin" }>, "kind">;
 
@@ -21,9 +21,9 @@ class WorkerSlot {
   #dead: unknown = null;
   readonly exited: Promise<void>;
 
-  constructor(entry: URL, resourceLimits: ResourceLimits = {}) {
+  constructor(entry: URL, resourceLimits: ResourceLimits = {}, workerData: WorkerAhead = {}) {
     // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
-    this.#thread = new Worker(entry, { execArgv: [], resourceLimits });
+    this.#thread = new Worker(entry, { execArgv: [], resourceLimits, workerData });
     this.#thread.on("message", (message: FromWorker) => this.#settle(message));
     this.#thread.on("messageerror", (error) => this.#die(error));
     this.#thread.on("error", (error) => this.#die(error));
@@ -84,6 +84,7 @@ export class PredictPool {
   #setup: WorkerSetup | null;
   /** Threads that load their libraries while the main thread still decides what they will do. */
   readonly #warm: WorkerSlot[] = [];
+  #ahead: WorkerAhead = {};
   #slots: WorkerSlot[] = [];
   #ready: Promise<unknown>[] = [];
 
@@ -94,9 +95,10 @@ export class PredictPool {
     this.#entry = new URL(import.meta.resolve("#predict-worker"));
   }
 
-  /** Starts threads ahead of their set-up. */
-  warm(count: number): void {
-    while (this.#warm.length < count) this.#warm.push(new WorkerSlot(this.#entry, this.#limits));
+  /** Starts threads ahead of their set-up. @param ahead what they can load meanwhile */
+  warm(count: number, ahead: WorkerAhead = {}): void {
+    this.#ahead = ahead;
+    while (this.#warm.length < count) this.#warm.push(new WorkerSlot(this.#entry, this.#limits, ahead));
   }
 
   /** What every worker is told first; before `grow`. */
@@ -109,7 +111,7 @@ export class PredictPool {
     const setup = this.#setup;
     if (!setup) throw new BatchPredictError("BP_INTERNAL", "workers were asked for before their set-up");
     while (this.#slots.length < count) {
-      const slot = this.#warm.shift() ?? new WorkerSlot(this.#entry, this.#limits);
+      const slot = this.#warm.shift() ?? new WorkerSlot(this.#entry, this.#limits, this.#ahead);
       this.#slots.push(slot);
       const ready = slot.ask({ kind: "setup", setup });
       // Whoever grows the pool hears of it; growing ahead of time must not count as an unhandled rejection.

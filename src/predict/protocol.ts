@@ -3,9 +3,10 @@ import type { BindingPlan } from "../core/binding-plan.ts";
 import type { Chunk, ChunkReject, ValueCount } from "../core/chunk.ts";
 import type { WireError } from "../core/errors.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
-import type { SourceDescription } from "../core/source.ts";
+import type { SourceDescription, SourceFormat } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
 import type { TransformedColumn, TransformFile } from "../core/transform.ts";
+import type { WireBatch } from "../core/wire-batch.ts";
 import type { Learned } from "../transform/transform-step.ts";
 import type { Dependence } from "./probe.ts";
 
@@ -23,6 +24,12 @@ export interface WorkerSetup {
   kernel?: boolean;
   /** See ReaderOptions. */
   windowBytes?: number;
+}
+
+/** What a worker is started with. */
+export interface WorkerAhead {
+  /** It will predict from a source of (most likely) this format: what that needs is loaded while the run is planned. */
+  format?: SourceFormat;
 }
 
 export interface LearnRequest {
@@ -51,15 +58,15 @@ export interface ProbeResult {
 export interface ChunkResult {
   index: number;
   rowsRead: number;
-  /** Rows in `ipc`. */
+  /** Rows in `columns`. */
   rows: number;
   lines: number;
   bytes: number;
   rejects: ChunkReject[];
   counts: ValueCount[];
-  /** Arrow IPC stream: schema + one record batch of kept and predicted columns. */
-  ipc: Uint8Array<ArrayBuffer>;
-  /** Position in the chunk of each row of `ipc`; null when none was rejected. */
+  /** Kept and predicted columns. */
+  columns: WireBatch;
+  /** Position in the chunk of each row of `columns`; null when none was rejected. */
   sourceRows: Uint32Array | null;
   times: StageTimes;
 }

@@ -1,4 +1,4 @@
-/** Kept columns and predictions of one chunk as one Arrow record batch, in the bytes that travel to the sink. */
+/** Kept columns and predictions of one chunk as one Arrow record batch, as they travel to the sink. */
 import {
   Bool,
   type Data,
@@ -13,7 +13,6 @@ import {
   List,
   makeData,
   RecordBatch,
-  RecordBatchStreamWriter,
   Schema,
   Struct,
   Uint8,
@@ -49,24 +48,12 @@ export function resultBatch(
     add(column.name, kept[at]!);
   });
   if (plan.rowColumn !== null) add(plan.rowColumn, rowNumbers(rows, sourceRows));
-  const used = new Set<TensorArray>();
   for (const column of plan.columns) {
     const output = outputs[plan.outputs.findIndex((known) => known.output === column.output)]!;
-    // apache-arrow joins buffers that overlap in memory into one, so no two columns may share theirs.
-    add(column.name, predictionData(column, used.has(output) ? (output.slice() as TensorArray) : output, rows));
-    used.add(output);
+    add(column.name, predictionData(column, output, rows));
   }
   const schema = linear(new Schema(fields));
   return new RecordBatch(schema, makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
-}
-
-/** Schema message + one record batch; the buffer is its own, so it can be transferred. */
-export function toIpc(batch: RecordBatch): Uint8Array<ArrayBuffer> {
-  const writer = new RecordBatchStreamWriter();
-  writer.write(batch);
-  writer.finish();
-  const bytes = writer.toUint8Array(true) as Uint8Array<ArrayBuffer>;
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
 function rowNumbers(rows: number, sourceRows: Uint32Array | null): Data {

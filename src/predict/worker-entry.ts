@@ -2,9 +2,11 @@
  * A predict worker: reads, decodes, binds and infers chunks, one at a time, with one session of its own. It ends only when told
  * to: terminating a thread inside the runtime aborts the whole process.
  */
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { toWire } from "../core/errors.ts";
-import type { FromWorker, ToWorker } from "./protocol.ts";
+import { loadRuntime } from "../model/session.ts";
+import { preloadReader } from "../sources/registry.ts";
+import type { FromWorker, ToWorker, WorkerAhead } from "./protocol.ts";
 import { PredictWorker } from "./worker.ts";
 
 const port = parentPort;
@@ -18,8 +20,8 @@ if (port) {
       else if (message.kind === "probe") post(await worker.probe(message.chunk, message.fixedBatch, message.outputs));
       else if (message.kind === "begin") worker.begin(message);
       else if (message.kind === "chunk") {
-        const result = await worker.predict(message.chunk);
-        post({ kind: "result", result }, [result.ipc.buffer]);
+        const { result, transfer } = await worker.predict(message.chunk);
+        post({ kind: "result", result }, transfer);
       } else if (message.kind === "count") {
         post(await worker.count(message.chunk));
       } else {
@@ -39,4 +41,7 @@ if (port) {
   port.on("message", (message: ToWorker) => {
     last = last.then(() => handle(message));
   });
+  const { format } = workerData as WorkerAhead;
+  // What fails to load fails again, with its words, when it is needed.
+  if (format !== undefined) void Promise.all([loadRuntime(), preloadReader(format)]).catch(() => {});
 }

@@ -13,11 +13,12 @@ import { openSession, type PredictSession } from "../model/session.ts";
 import { openReader } from "../sources/registry.ts";
 import { takeRows } from "../values/arrow-take.ts";
 import { fillConstant } from "../values/constant.ts";
+import { WireEncoder } from "../values/wire-batch.ts";
 import { FeedBuilder } from "./feeds.ts";
 import { type Inferred, inferChunk } from "./infer-chunk.ts";
 import { findDependence, probe, rowShapes } from "./probe.ts";
 import type { ChunkResult, FromWorker, LearnRequest, WorkerSetup } from "./protocol.ts";
-import { resultBatch, toIpc } from "./result-batch.ts";
+import { resultBatch } from "./result-batch.ts";
 
 /** Bisecting is meant for a few poisoned rows; a chunk that needs more calls than this does not fit the model. */
 const MAX_EXTRA_RUNS = 4096;
@@ -28,6 +29,7 @@ export class PredictWorker {
   #session: PredictSession | null = null;
   #reader: ChunkReader | null = null;
   #feeds: FeedBuilder | null = null;
+  readonly #encoder = new WireEncoder();
   #run: { outputs: OutputPlan; batchSize: number; fixedBatch: number | null } | null = null;
 
   async setup(setup: WorkerSetup): Promise<FromWorker> {
@@ -82,7 +84,8 @@ export class PredictWorker {
     this.#run = run;
   }
 
-  async predict(chunk: Chunk): Promise<ChunkResult> {
+  /** @returns the result, and its buffers, to be transferred */
+  async predict(chunk: Chunk): Promise<{ result: ChunkResult; transfer: ArrayBuffer[] }> {
     const { session, feeds, reader, plan } = this.#ready();
     const run = this.#run!;
     const started = performance.now();
@@ -99,13 +102,26 @@ export class PredictWorker {
     const inferredAt = performance.now();
     const good = await this.#dropFailed(chunk, decoded, inferred, run.outputs, reader);
     const batch = resultBatch(plan, run.outputs, good.kept, good.outputs, good.rows, good.sourceRows);
-    const ipc = toIpc(batch);
+    // Only what inference wrote is nobody else's: kept columns may be views into what the reader uses again.
+    const { wire, transfer } = this.#encoder.encode(batch, new Set(good.outputs.flatMap(bufferOf)));
     const times = { decodeMs: decodedAt - started, inferMs: inferredAt - decodedAt, encodeMs: performance.now() - inferredAt };
     const { rowsRead, lines, bytes, counts } = decoded;
     const { rows, rejects, sourceRows } = good;
     failpoint("worker-done");
     const { length } = losspoint("drop-result-rows") ? { length: rows - 1 } : { length: rows };
-    return { index: chunk.index, rowsRead, rows: length, lines, bytes, counts, rejects, ipc, sourceRows, times };
+    const result = {
+      index: chunk.index,
+      rowsRead,
+      rows: length,
+      lines,
+      bytes,
+      counts,
+      rejects,
+      columns: wire,
+      sourceRows,
+      times,
+    };
+    return { result, transfer };
   }
 
   /** Records and line feeds of a chunk that is not predicted here. */
@@ -174,6 +190,10 @@ function ignoresRows(outputs: string[]): BatchPredictError {
       "a model for batch prediction must give one entry per input row, in the order of the rows (this one sorts or selects)",
     ],
   });
+}
+
+function bufferOf(values: TensorArray): ArrayBufferLike[] {
+  return Array.isArray(values) ? [] : [values.buffer];
 }
 
 interface GoodRows {

@@ -204,7 +204,7 @@ class Executor {
     const checkpoint = accounting.checkpoint(chunk, inputCrc);
     failpoint("chunk-accounted");
     if (losspoint("drop-batch")) return complete;
-    await this.#write({ ipc: result.ipc, rows: result.rows, rowStart, rowEnd, rowBase, rowColumn, rejects, checkpoint });
+    await this.#write({ columns: result.columns, rows: result.rows, rowStart, rowEnd, rowBase, rowColumn, rejects, checkpoint });
     this.#parts.onAdvance();
     return complete;
   }

@@ -18,7 +18,7 @@ import type { TransformFile } from "../core/transform.ts";
 import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
 import type { ProbeResult } from "../predict/protocol.ts";
-import { openSource } from "../sources/registry.ts";
+import { likelyFormat, openSource } from "../sources/registry.ts";
 import type { SizingFacts } from "./machine.ts";
 import { MIN_WINDOW_BYTES } from "./memory-estimate.ts";
 import { memoryLimitOf, planMemory, type RunSizing, wantsSmallHeaps } from "./memory-plan.ts";
@@ -58,8 +58,8 @@ export async function prepareRun(
   const limit = memoryLimitOf(given.settings, given.origins, host.containerMemoryBytes ?? null);
   const pool = new PredictPool(null, { smallHeaps: wantsSmallHeaps(limit) });
   // A worker's libraries take longer to load than a plan takes to make: both at once.
-  pool.warm(1);
   const { csv, inputFormat } = given.settings;
+  pool.warm(1, { format: inputFormat ?? likelyFormat(given.settings.inputs) });
   const options = { csv, preview: false, ...(inputFormat ? { format: inputFormat } : {}) };
   let source: Source | null = null;
   let iterator: AsyncIterator<Chunk> | null = null;

@@ -1,35 +1,18 @@
 /** From what a worker posts to what a sink writes: an Arrow record batch cut to the wanted rows, with absolute row numbers. */
-import {
-  type Data,
-  type Int64,
-  makeData,
-  RecordBatch,
-  RecordBatchReader,
-  RecordBatchStreamWriter,
-  type Schema,
-  Struct,
-} from "apache-arrow";
-import { BatchPredictError } from "../core/errors.ts";
+import { type Data, type Int64, makeData, RecordBatch, RecordBatchStreamWriter, type Schema, Struct } from "apache-arrow";
 import type { SinkBatch } from "../core/sink.ts";
-import { linear } from "../values/linear-schema.ts";
+import { WireDecoder } from "../values/wire-batch.ts";
+
+/** A thread has one sink. */
+const decoder = new WireDecoder();
 
 /**
- * Values point into `batch.ipc`; only the row column is copied (8 bytes per row).
+ * Values are those of `batch.columns`; only the row column is copied (8 bytes per row).
  * @returns rows `rowStart` up to `rowEnd` (exclusive); a batch of no rows keeps its schema
- * @throws BP_INTERNAL when the bytes are not a schema and one record batch of `batch.rows` rows
+ * @throws BP_INTERNAL when a column has not `batch.rows` elements
  */
 export function prepareBatch(batch: SinkBatch): RecordBatch {
-  const reader = RecordBatchReader.from(batch.ipc).open();
-  linear(reader.schema);
-  const next = reader.next();
-  if (next.done || next.value.numRows !== batch.rows) {
-    const actual = next.done ? "none" : `${next.value.numRows} rows`;
-    throw new BatchPredictError("BP_INTERNAL", "a batch for the output is not what its header says", {
-      expected: `${batch.rows} rows`,
-      actual,
-    });
-  }
-  const whole: RecordBatch = next.value;
+  const whole = decoder.decode({ ...batch.columns, rows: batch.rows });
   const based = batch.rowColumn === null ? whole : withRowBase(whole, batch.rowColumn, batch.rowBase);
   if (batch.rowStart === 0 && batch.rowEnd === batch.rows) return based;
   return new RecordBatch(based.schema, based.data.slice(batch.rowStart, batch.rowEnd - batch.rowStart));

@@ -7,13 +7,14 @@ import { Worker } from "node:worker_threads";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
 import type { RunRecord, SinkBatch, SinkFormat, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
 import { heapLimits } from "../core/thread-heap.ts";
+import { buffersOf } from "../core/wire-batch.ts";
 import type { SinkAnswer, SinkReply, SinkRequest, SinkThreadData, Suspended } from "./sink-protocol.ts";
 
 export interface SinkHandle {
   /** What was found when the output was opened. With `opened.done` the thread has ended and nothing may be asked any more. */
   readonly opened: SinkOpened;
   /**
-   * Transfers `batch.ipc.buffer`: it is empty afterwards. Resolves when the rows have been taken, so the number of unresolved
+   * Transfers the buffers of `batch.columns`: they are empty afterwards. Resolves when the rows have been taken, so the number of unresolved
    * writes bounds the memory in flight. After a failed write the others fail with the same error; only `abort` is left.
    */
   write(batch: SinkBatch): Promise<void>;
@@ -112,7 +113,7 @@ class SinkThread implements SinkHandle, WarmSink {
 
   async write(batch: SinkBatch): Promise<void> {
     if (this.failure !== null) throw this.failure;
-    await this.ask({ kind: "write", batch }, [batch.ipc.buffer]).catch((error: unknown) => {
+    await this.ask({ kind: "write", batch }, buffersOf(batch.columns)).catch((error: unknown) => {
       this.failure ??= error;
       throw error;
     });

@@ -2,7 +2,6 @@
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { glob, isDynamicPattern } from "tinyglobby";
 import { BatchPredictError, isErrno } from "../core/errors.ts";
 import type { SourceFile } from "../core/source.ts";
 import { suggest } from "../core/suggest.ts";
@@ -24,6 +23,8 @@ async function expandOne(input: string): Promise<SourceFile[]> {
   const direct = await statOrNull(input);
   if (direct?.isDirectory()) return filesIn(input);
   if (direct) return [{ path: input, sizeBytes: direct.isFile() ? direct.size : null, mtimeMs: direct.mtimeMs }];
+  // Loaded only here: workers, and runs of one file, do without.
+  const { glob, isDynamicPattern } = await import("tinyglobby");
   if (!isDynamicPattern(input)) throw await notFound(input);
   const paths = (await glob(input, { absolute: true, onlyFiles: true, expandDirectories: false })).sort(bytewise);
   if (paths.length === 0) {

@@ -97,6 +97,16 @@ export async function openReader(
   return openFormat(description, plan, options);
 }
 
+/** Loads what reading such a source takes. */
+export async function preloadReader(format: SourceFormat): Promise<void> {
+  await FORMATS[format].reader();
+}
+
+/** By the name alone, for what may be wrong. */
+export function likelyFormat(inputs: readonly string[]): SourceFormat {
+  return formatOfName(inputs[0] ?? "");
+}
+
 async function commonFormat(files: SourceFile[]): Promise<SourceFormat> {
   const formats = await Promise.all(files.map((file) => formatOf(file.path)));
   const odd = formats.findIndex((format) => format !== formats[0]);
@@ -114,7 +124,10 @@ async function commonFormat(files: SourceFile[]): Promise<SourceFormat> {
 /** The first bytes decide where they are sure (Parquet, Arrow), then the name; everything else is text. */
 async function formatOf(path: string): Promise<SourceFormat> {
   const known = formatOfHead(await firstBytes(path, HEAD_BYTES));
-  if (known !== null) return known;
+  return known ?? formatOfName(path);
+}
+
+function formatOfName(path: string): SourceFormat {
   if (/\.(parquet|pq)$/i.test(path)) return "parquet";
   if (/\.arrows$/i.test(path)) return "arrow-stream";
   if (/\.(jsonl|ndjson)(\.gz)?$/i.test(path)) return "jsonl";

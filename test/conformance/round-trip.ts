@@ -1,17 +1,7 @@
 /** One table through our sinks and back through our sources, in all four formats. */
 import fs from "node:fs";
 import path from "node:path";
-import {
-  type Data,
-  Field,
-  makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
-  Schema,
-  Struct,
-  type Timestamp,
-  Type,
-} from "apache-arrow";
+import { type Data, Field, type Timestamp, Type } from "apache-arrow";
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { BindingPlan, InputBinding, MissingPolicy } from "../../src/core/binding-plan.ts";
@@ -21,6 +11,7 @@ import type { TensorType } from "../../src/core/tensor-types.ts";
 import { openSink } from "../../src/sinks/registry.ts";
 import { openReader, openSource } from "../../src/sources/registry.ts";
 import { textReader } from "../../src/values/arrow-text.ts";
+import { recordBatchOf, sinkBatchOf } from "../wire.ts";
 import { randomTable } from "./random-table.ts";
 import { optionsFor, recordOf } from "./sink-batches.ts";
 
@@ -61,24 +52,11 @@ function missingFor(type: TensorType): MissingPolicy {
 export async function write(folder: string, format: Format, columns: Record<string, Data>): Promise<string> {
   const fields = Object.entries(columns).map(([name, { type }]) => new Field(name, type, true));
   const children = Object.values(columns);
-  const rows = children[0]!.length;
-  const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
-  const writer = new RecordBatchStreamWriter();
-  writer.write(batch);
-  writer.finish();
   const file = path.join(folder, `table.${format}`);
   const sink = await openSink(optionsFor(file, format as SinkFormat, { ifExists: "replace" }));
   const { runId, journal } = sink.open();
-  sink.write({
-    ipc: new Uint8Array(writer.toUint8Array(true)),
-    rows,
-    rowStart: 0,
-    rowEnd: rows,
-    rowBase: 0,
-    rowColumn: null,
-    rejects: [],
-  });
-  sink.finish(recordOf(runId, rows));
+  sink.write(sinkBatchOf(recordBatchOf(fields, children)));
+  sink.finish(recordOf(runId, children[0]!.length));
   fs.rmSync(journal, { force: true });
   return file;
 }

@@ -2,18 +2,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import {
-  type DataType,
-  Field,
-  makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
-  Schema,
-  Struct,
-  type Vector,
-  vectorFromArray,
-} from "apache-arrow";
+import { type DataType, Field, makeData, type Vector, vectorFromArray } from "apache-arrow";
 import type { RejectedRow, RunRecord, SinkBatch, SinkFormat, SinkOptions } from "../../src/core/sink.ts";
+import { recordBatchOf, sinkBatchOf } from "../wire.ts";
 
 export interface Column {
   name: string;
@@ -22,20 +13,12 @@ export interface Column {
 }
 
 export function batchOf(columns: readonly Column[], more: Partial<SinkBatch> = {}): SinkBatch {
-  const rows = columns[0]!.values.length;
   const fields = columns.map(({ name, type }) => new Field(name, type, true));
   const children = columns.map(
     ({ type, values }) =>
       (vectorFromArray(values as unknown[], type) as Vector).data[0] ?? makeData({ type, length: 0 } as never),
   );
-  const data = makeData({ type: new Struct(fields), length: rows, nullCount: 0, children });
-  const writer = new RecordBatchStreamWriter();
-  const batch = new RecordBatch(new Schema(fields), data);
-  writer.reset(undefined, batch.schema);
-  writer.write(batch);
-  writer.finish();
-  const ipc = new Uint8Array(writer.toUint8Array(true));
-  return { ipc, rows, rowStart: 0, rowEnd: rows, rowBase: 0, rowColumn: null, rejects: [], ...more };
+  return sinkBatchOf(recordBatchOf(fields, children), more);
 }
 
 export function optionsFor(file: string, format: SinkFormat, more: Partial<SinkOptions> = {}): SinkOptions {

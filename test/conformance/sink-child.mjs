@@ -1,8 +1,9 @@
 // Bundled before it runs (test/child-script.ts). Opens a sink, writes batches of 500 rows, says so and waits to be killed. argv: JSON of SinkOptions, number
 // of batches (20). An error is printed in its wire form on stderr after abort, and the exit code is 3.
-import { Float32, Int64, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Field, Struct } from "apache-arrow";
+import { Field, Float32, Int64, makeData } from "apache-arrow";
 import { toWire } from "../../src/core/errors.ts";
 import { openSink } from "../../src/sinks/registry.ts";
+import { recordBatchOf, sinkBatchOf } from "../wire.ts";
 
 const options = JSON.parse(process.argv[2]);
 const sink = await openSink(options);
@@ -15,11 +16,7 @@ try {
       makeData({ type: new Int64(), length: rows, data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(1_000_000 + n * rows + i)) }),
       makeData({ type: new Float32(), length: rows, data: new Float32Array(rows).fill(0.5) }),
     ];
-    const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
-    const writer = new RecordBatchStreamWriter();
-    writer.write(batch);
-    writer.finish();
-    sink.write({ ipc: writer.toUint8Array(true), rows, rowStart: 0, rowEnd: rows, rowBase: 0, rowColumn: null, rejects: [] });
+    sink.write(sinkBatchOf(recordBatchOf(fields, children)));
   }
   process.stdout.write("written\n");
   setInterval(() => {}, 1000);

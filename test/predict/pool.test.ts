@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { tableFromIPC } from "apache-arrow";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import { PredictPool } from "../../src/predict/pool.ts";
 import type { WorkerSetup } from "../../src/predict/protocol.ts";
 import { childScript } from "../child-script.ts";
 import { ROOT } from "../corpora.ts";
+import { tableOf } from "../wire.ts";
 import { IRIS, IRIS_FEATURES, LINEAR, type RealSetup, realSetup } from "./real-setup.ts";
 
 let folder: string;
@@ -59,7 +59,7 @@ describe("the pool", () => {
     const pool = await begun(2, real);
     const results = await Promise.all(real.chunks.map((chunk) => pool.predict(chunk)));
     expect(results.map((result) => result.index)).toEqual(real.chunks.map((_, at) => at));
-    const ids = results.flatMap(({ ipc }) => [...tableFromIPC(ipc).getChild("id")!].map(Number));
+    const ids = results.flatMap(({ columns }) => [...tableOf(columns).getChild("id")!].map(Number));
     expect(ids).toEqual(Array.from({ length: 1000 }, (_, row) => row + 1));
   });
 

@@ -9,7 +9,6 @@ import {
   Int64,
   makeData,
   type Table,
-  tableFromIPC,
   Uint8,
   Uint16,
   Uint32,
@@ -22,8 +21,9 @@ import { describe, expect, it } from "vitest";
 import type { BindingPlan } from "../../src/core/binding-plan.ts";
 import type { OutputPlan, PredictionColumn } from "../../src/core/output-plan.ts";
 import type { TensorArray, TensorType } from "../../src/core/tensor-types.ts";
-import { resultBatch, toIpc } from "../../src/predict/result-batch.ts";
+import { resultBatch } from "../../src/predict/result-batch.ts";
 import { anyText } from "../report/any-text.ts";
+import { posted, tableOf } from "../wire.ts";
 
 const NO_KEEP: BindingPlan = { inputs: [], constants: [], keep: [], onError: "fail" };
 
@@ -33,7 +33,7 @@ function planOf(type: TensorType, rowSize: number, element: number | null, rowCo
 }
 
 function roundTrip(plan: OutputPlan, values: TensorArray, rows: number, sourceRows: Uint32Array | null = null): Table {
-  return tableFromIPC(toIpc(resultBatch(NO_KEEP, plan, [], [values], rows, sourceRows)));
+  return tableOf(posted(resultBatch(NO_KEEP, plan, [], [values], rows, sourceRows)));
 }
 
 function values(table: Table, name = "y"): unknown[] {
@@ -133,7 +133,7 @@ describe("a batch", () => {
     ];
     const kept = [vectorFromArray(["a", null, "c"], new Utf8()).data[0]!, vectorFromArray([1, null, 3], new Int32()).data[0]!];
     const batch = resultBatch({ ...NO_KEEP, keep }, planOf("float32", 1, 0), kept, [Float32Array.of(1, 2, 3)], 3, null);
-    const table = tableFromIPC(toIpc(batch));
+    const table = tableOf(posted(batch));
     expect(table.schema.names).toEqual(["id", "when", "y"]);
     expect(values(table, "id")).toEqual(["a", null, "c"]);
     expect(values(table, "when")).toEqual([1, null, 3]);
@@ -153,7 +153,7 @@ describe("a batch", () => {
       rowColumn: null,
     };
     const batch = resultBatch(NO_KEEP, plan, [], [["x", "y"], Float32Array.of(1, 2, 3, 4)], 2, null);
-    const table = tableFromIPC(toIpc(batch));
+    const table = tableOf(posted(batch));
     expect([values(table, "p_b"), values(table, "label"), values(table, "p_a")]).toEqual([
       [2, 4],
       ["x", "y"],
@@ -162,27 +162,17 @@ describe("a batch", () => {
   });
 
   it("without rows still tells its schema, and is one batch", () => {
-    const bytes = toIpc(resultBatch(NO_KEEP, planOf("string", 1, 0, "row"), [], [[]], 0, null));
-    const table = tableFromIPC(bytes);
+    const table = tableOf(posted(resultBatch(NO_KEEP, planOf("string", 1, 0, "row"), [], [[]], 0, null)));
     expect(table.numRows).toBe(0);
     expect(table.schema.names).toEqual(["row", "y"]);
     expect(String(table.schema.fields[1]!.type)).toBe("Utf8");
-  });
-
-  it("owns its bytes, so that they can be transferred without taking others along", () => {
-    for (const rows of [0, 1, 1000]) {
-      const bytes = toIpc(resultBatch(NO_KEEP, planOf("float32", 1, 0), [], [new Float32Array(rows)], rows, null));
-      expect(bytes.byteOffset).toBe(0);
-      expect(bytes.buffer.byteLength).toBe(bytes.byteLength);
-      expect(structuredClone(bytes, { transfer: [bytes.buffer] }).byteLength).toBeGreaterThan(0);
-    }
   });
 
   it("takes kept columns that are slices of larger ones", () => {
     const whole = makeData({ type: new Float64(), data: Float64Array.of(1, 2, 3, 4, 5), nullCount: 0 });
     const keep: BindingPlan["keep"] = [{ name: "k", column: "k", index: 0, type: "source" }];
     const batch = resultBatch({ ...NO_KEEP, keep }, planOf("float32", 1, 0), [whole.slice(1, 3)], [new Float32Array(3)], 3, null);
-    expect(values(tableFromIPC(toIpc(batch)), "k")).toEqual([2, 3, 4]);
+    expect(values(tableOf(posted(batch)), "k")).toEqual([2, 3, 4]);
   });
 });
 

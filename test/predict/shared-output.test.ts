@@ -1,6 +1,6 @@
-import { tableFromIPC } from "apache-arrow";
 import { expect, it } from "vitest";
-import { resultBatch, toIpc } from "../../src/predict/result-batch.ts";
+import { resultBatch } from "../../src/predict/result-batch.ts";
+import { posted, tableOf } from "../wire.ts";
 
 it("writes an output under two names without the two sharing memory", () => {
   const column = { output: "y", type: "float32" as const, element: 0, listSize: 1 };
@@ -15,7 +15,7 @@ it("writes an output under two names without the two sharing memory", () => {
   const binding = { inputs: [], constants: [], keep: [], onError: "fail" as const };
   const batch = resultBatch(binding, plan, [], [Float32Array.of(1.5, 2.5, 3.5)], 3, null);
   expect(
-    tableFromIPC(toIpc(batch))
+    tableOf(posted(batch))
       .toArray()
       .map((row) => row!.toJSON()),
   ).toEqual([

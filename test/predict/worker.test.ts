@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Table, tableFromIPC } from "apache-arrow";
+import type { Table } from "apache-arrow";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { BindingSettings } from "../../src/binding/plan-binding.ts";
 import { BatchPredictError } from "../../src/core/errors.ts";
@@ -10,6 +10,7 @@ import type { ChunkResult, FromWorker, ProbeResult } from "../../src/predict/pro
 import { PredictWorker } from "../../src/predict/worker.ts";
 import { localeFolder, material, readJson } from "../corpora.ts";
 import { readParquet } from "../parquet.ts";
+import { tableOf } from "../wire.ts";
 import { IRIS, IRIS_FEATURES, LINEAR, type RealSetup, realSetup } from "./real-setup.ts";
 
 let folder: string;
@@ -60,9 +61,9 @@ describe("a chunk of a real file", () => {
     const expected = (await readParquet(path.join(path.dirname(LINEAR), "expected.parquet"))).map((row) => Number(row.variable));
     for (const batchSize of [7, 4096]) {
       const { worker, real } = await ready(LINEAR, IRIS, features, batchSize);
-      const result = await worker.predict(real.chunks[0]!);
+      const { result } = await worker.predict(real.chunks[0]!);
       expect(result).toMatchObject({ index: 0, rowsRead: 1000, rows: 1000, rejects: [], sourceRows: null });
-      const table = tableFromIPC(result.ipc);
+      const table = tableOf(result.columns);
       expect(table.schema.names).toEqual(["id", "species", "variable"]);
       expect(column(table, "id").map(Number)).toEqual(expected.map((_, row) => row + 1));
       for (const [row, value] of column(table, "variable").entries()) expect(value).toBeCloseTo(expected[row]!, 4);
@@ -74,15 +75,15 @@ describe("a chunk of a real file", () => {
     const parts = await ready(LINEAR, IRIS, features, 64, 3000);
     expect(parts.real.chunks.length).toBeGreaterThan(5);
     const results: ChunkResult[] = [];
-    for (const chunk of parts.real.chunks) results.push(await parts.worker.predict(chunk));
-    const [only] = [await whole.worker.predict(whole.real.chunks[0]!)];
-    expect(results.reduce((sum, one) => sum + one.lines, 0)).toBe(only!.lines);
-    const ids = (all: ChunkResult[]): unknown[] => all.flatMap(({ ipc }) => column(tableFromIPC(ipc), "id"));
+    for (const chunk of parts.real.chunks) results.push((await parts.worker.predict(chunk)).result);
+    const { result: only } = await whole.worker.predict(whole.real.chunks[0]!);
+    expect(results.reduce((sum, one) => sum + one.lines, 0)).toBe(only.lines);
+    const ids = (all: ChunkResult[]): unknown[] => all.flatMap(({ columns }) => column(tableOf(columns), "id"));
     const predictions = (all: ChunkResult[]): number[] =>
-      all.flatMap(({ ipc }) => column(tableFromIPC(ipc), "variable") as number[]);
-    expect(ids(results)).toEqual(ids([only!]));
+      all.flatMap(({ columns }) => column(tableOf(columns), "variable") as number[]);
+    expect(ids(results)).toEqual(ids([only]));
     predictions(results).forEach((value, row) => {
-      expect(value).toBeCloseTo(predictions([only!])[row]!, 4);
+      expect(value).toBeCloseTo(predictions([only])[row]!, 4);
     });
   });
 
@@ -98,7 +99,7 @@ describe("a chunk of a real file", () => {
     const data = path.join(folder, "bad.csv");
     writeFileSync(data, `${lines.join("\n")}\n`);
     const { worker, real } = await ready(LINEAR, data, { ...features, onError: "reject" }, 8);
-    const result = await worker.predict(real.chunks[0]!);
+    const { result } = await worker.predict(real.chunks[0]!);
     expect(result).toMatchObject({ rowsRead: 20, rows: 18 });
     expect(result.rejects.map(({ rowInChunk, code }) => [rowInChunk, code])).toEqual([
       [3, "BP_SOURCE_CELL"],
@@ -106,11 +107,11 @@ describe("a chunk of a real file", () => {
     ]);
     expect(result.rejects[0]).toMatchObject({ column: "sepal_length", columnIndex: 2, raw: lines[4] });
     expect([...result.sourceRows!]).toEqual([0, 1, 2, 4, 5, 6, 7, 8, 9, ...Array.from({ length: 9 }, (_, at) => at + 11)]);
-    const ids = column(tableFromIPC(result.ipc), "id").map(Number);
+    const ids = column(tableOf(result.columns), "id").map(Number);
     expect(ids).toEqual([...result.sourceRows!].map((row) => row + 1));
-    const whole = tableFromIPC((await (await ready(LINEAR, IRIS, features, 8)).worker.predict(real.chunks[0]!)).ipc);
+    const whole = tableOf((await (await ready(LINEAR, IRIS, features, 8)).worker.predict(real.chunks[0]!)).result.columns);
     const all = column(whole, "variable") as number[];
-    column(tableFromIPC(result.ipc), "variable").forEach((value, at) => {
+    column(tableOf(result.columns), "variable").forEach((value, at) => {
       expect(value).toBeCloseTo(all[ids[at]! - 1]!, 4);
     });
   });
@@ -128,7 +129,7 @@ describe("a text model with rows that kill their batch", () => {
     const data = path.join(at, "input_poison.csv");
     const given = { bind: { input: ["subject", "body"] }, keep: ["subject"], onError: "reject" as const };
     const { worker, real } = await ready(path.join(at, "model.onnx"), data, given, 64);
-    const result = await worker.predict(real.chunks[0]!);
+    const { result } = await worker.predict(real.chunks[0]!);
     expect(result).toMatchObject({ rowsRead: 300, rows: 297 });
     expect(result.rejects.map(({ rowInChunk }) => rowInChunk)).toEqual(poison);
     const text = readFileSync(data, "utf8");
@@ -143,7 +144,7 @@ describe("a text model with rows that kill their batch", () => {
           .toString(),
       ).toBe("helmet,");
     }
-    const table = tableFromIPC(result.ipc);
+    const table = tableOf(result.columns);
     expect(column(table, "subject")).not.toContain("helmet");
     const expected = await readParquet(path.join(at, "expected.parquet"));
     const labels = expected.filter((_, row) => !poison.includes(row)).map((row) => row.output_label);

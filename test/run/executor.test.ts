@@ -88,11 +88,11 @@ class Workshop {
 
   async #predict({ index }: Chunk, { fails = [], bad = {} }: Made, rows: number): Promise<ChunkResult> {
     if (fails.includes(index)) throw new BatchPredictError("BP_INFERENCE", `chunk ${index} fails`);
-    return result(index, rows, bad[index] ?? [], { ipc: Uint8Array.of(index) });
+    return result(index, rows, bad[index] ?? [], { columns: { rows: index, bytes: 0, schema: new Uint8Array(0), columns: [] } });
   }
 
   async #write(batch: SinkBatch, { sinkFailsAt }: Made): Promise<void> {
-    const index = batch.ipc[0]!;
+    const index = batch.columns.rows;
     this.written.push({ index, rows: batch.rowEnd - batch.rowStart, rowBase: batch.rowBase });
     this.rejects.push(...batch.rejects.map((one) => one.row));
     if (index === sinkFailsAt) throw new BatchPredictError("BP_DISK_FULL", `no space at ${index}`);

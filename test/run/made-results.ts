@@ -42,7 +42,7 @@ export function result(index: number, rowsRead: number, bad: number[] = [], give
     bytes: 100,
     rejects: bad.map((row) => reject(row)),
     counts: [],
-    ipc: new Uint8Array(0),
+    columns: { rows: good.length, bytes: 0, schema: new Uint8Array(0), columns: [] },
     sourceRows: bad.length === 0 ? null : Uint32Array.from(good),
     times: { decodeMs: 1, inferMs: 2, encodeMs: 3 },
     ...given,

@@ -21,8 +21,8 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { RunRecord, SinkBatch, SinkOptions } from "../../src/core/sink.ts";
 import { openArrowSink, RECORD_KEY } from "../../src/sinks/arrow/arrow-sink.ts";
-import { toIpcStream } from "../../src/sinks/prepare-batch.ts";
 import { openArrowSource } from "../../src/sources/arrow/index.ts";
+import { sinkBatchOf } from "../wire.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -85,8 +85,7 @@ function batch(first: number, rows: number): SinkBatch {
   const schema = new Schema(Object.entries(columns).map(([name, { type }]) => new Field(name, type, true)));
   const children = Object.values(columns).map((vector) => vector.data[0]!);
   const struct = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children });
-  const ipc = toIpcStream([new RecordBatch(schema, struct)]) as Uint8Array<ArrayBuffer>;
-  return { ipc, rows, rowStart: 0, rowEnd: rows, rowBase: first, rowColumn: "row", rejects: [] };
+  return sinkBatchOf(new RecordBatch(schema, struct), { rowBase: first, rowColumn: "row" });
 }
 
 function writeAll(): string {
@@ -160,10 +159,7 @@ describe("the Arrow sink", () => {
       nullCount: 0,
       children: [vectorFromArray([1], new Int32()).data[0]!],
     });
-    const ipc = toIpcStream([new RecordBatch(schema, struct)]) as Uint8Array<ArrayBuffer>;
-    expect(() => sink.write({ ...batch(0, 1), ipc, rows: 1, rowEnd: 1, rowColumn: null })).toThrowError(
-      /columns of the output changed/,
-    );
+    expect(() => sink.write(sinkBatchOf(new RecordBatch(schema, struct)))).toThrowError(/columns of the output changed/);
     sink.abort();
     expect(fs.readdirSync(folder)).toEqual([]);
   });

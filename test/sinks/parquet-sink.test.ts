@@ -17,7 +17,6 @@ import {
   Null,
   RecordBatch,
   RecordBatchReader,
-  RecordBatchStreamWriter,
   Schema,
   SparseUnion,
   Struct,
@@ -33,6 +32,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import type { RejectedRow, RunRecord, Sink, SinkBatch, SinkOptions } from "../../src/core/sink.ts";
 import { openParquetSink } from "../../src/sinks/parquet/parquet-sink.ts";
+import { recordBatchOf, sinkBatchOf } from "../wire.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -73,14 +73,8 @@ function sinkOf(more: Partial<SinkOptions> = {}): Sink {
 
 function batchOf(columns: Record<string, Vector>, more: Partial<SinkBatch> = {}): SinkBatch {
   const fields = Object.entries(columns).map(([name, vector]) => new Field(name, vector.type, true));
-  const rows = Object.values(columns)[0]!.length;
   const children = Object.values(columns).map((vector) => vector.data[0]!);
-  const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
-  const writer = new RecordBatchStreamWriter();
-  writer.write(batch);
-  writer.finish();
-  const ipc = writer.toUint8Array(true) as Uint8Array<ArrayBuffer>;
-  return { ipc, rows, rowStart: 0, rowEnd: rows, rowBase: 0, rowColumn: null, rejects: [], ...more };
+  return sinkBatchOf(recordBatchOf(fields, children), more);
 }
 
 function writeAll(batches: SinkBatch[], more: Partial<SinkOptions> = {}): ReturnType<Sink["finish"]> {
@@ -303,14 +297,9 @@ describe("Parquet sink, what it refuses and leaves behind", () => {
         children: [ids(1n).data[0]!, data, makeData({ type: new Struct([]), length: 1, nullCount: 0, children: [] })],
       }),
     );
-    const writer = new RecordBatchStreamWriter();
-    writer.write(batch);
-    writer.finish();
     const sink = sinkOf();
     sink.open();
-    const error = failure(() =>
-      sink.write({ ...batchOf({ id: ids(1n) }), ipc: writer.toUint8Array(true) as Uint8Array<ArrayBuffer> }),
-    );
+    const error = failure(() => sink.write(sinkBatchOf(batch)));
     expect(error).toMatchObject({ code: "BP_CONFIG", details: { where: { column: "odd" } } });
     expect(error.message).toBe("column odd cannot be written to Parquet: its type union<a: int32> has no Parquet form");
     expect(error.details.problems!.map(({ where }) => where!.column)).toEqual(["odd", "hollow"]);

@@ -1,6 +1,7 @@
 import { Field, Float32, Int64, makeData, makeVector, RecordBatch, Schema, Struct, tableFromIPC } from "apache-arrow";
 import { describe, expect, it } from "vitest";
 import { prepareBatch, toIpcStream } from "../../src/sinks/prepare-batch.ts";
+import { sinkBatchOf } from "../wire.ts";
 
 function batchOf(rows: number): RecordBatch {
   const schema = new Schema([new Field("row", new Int64(), false), new Field("p", new Float32(), true)]);
@@ -10,8 +11,7 @@ function batchOf(rows: number): RecordBatch {
 }
 
 function sinkBatch(rows: number, rowStart: number, rowEnd: number, rowBase: number): Parameters<typeof prepareBatch>[0] {
-  const ipc = toIpcStream([batchOf(rows)]) as Uint8Array<ArrayBuffer>;
-  return { ipc, rows, rowStart, rowEnd, rowBase, rowColumn: "row", rejects: [] };
+  return sinkBatchOf(batchOf(rows), { rowStart, rowEnd, rowBase, rowColumn: "row" });
 }
 
 describe("prepareBatch", () => {

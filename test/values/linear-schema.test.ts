@@ -1,11 +1,12 @@
 /** Costs are counted, not timed: how often names are looked at, and whether the library's quadratic way is taken. */
 import { Dictionary, Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Utf8 } from "apache-arrow";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { resultBatch, toIpc } from "../../src/predict/result-batch.ts";
+import { resultBatch } from "../../src/predict/result-batch.ts";
 import { adaptBatch } from "../../src/sinks/parquet/adapt-columns.ts";
 import { encodeRowGroup } from "../../src/sinks/parquet/encode-row-group.ts";
 import { prepareBatch } from "../../src/sinks/prepare-batch.ts";
 import { linear } from "../../src/values/linear-schema.ts";
+import { sinkBatchOf } from "../wire.ts";
 
 const COLUMNS = 1000;
 const ROWS = 2;
@@ -73,8 +74,8 @@ it("wide results pass worker and sink without the library's assignment of column
   const column = { name: "y", output: "y", type: "float64" as const, element: 0, listSize: 1 };
   const plan = { outputs: [output], columns: [column], rowColumn: "row" };
   const binding = { inputs: [], constants: [], keep, onError: "fail" as const };
-  const ipc = toIpc(resultBatch(binding, plan, keep.map(data), [Float64Array.of(1, 2)], ROWS, null));
-  const batch = { ipc, rows: ROWS, rowStart: 0, rowEnd: 1, rowBase: 5, rowColumn: "row", rejects: [] };
+  const result = resultBatch(binding, plan, keep.map(data), [Float64Array.of(1, 2)], ROWS, null);
+  const batch = sinkBatchOf(result, { rowEnd: 1, rowBase: 5, rowColumn: "row" });
   const rows = adaptBatch(prepareBatch(batch));
   const { footer } = encodeRowGroup(rows.schema, [rows], "wide.parquet");
   expect([rows.numCols, footer.rows]).toEqual([22, 1]);

@@ -65,7 +65,7 @@ class ArrowSink implements Sink {
     if (losspoint("drop-sink-rows")) return;
     this.pending.push(rows);
     this.pendingRows += rows.numRows;
-    this.pendingBytes += batch.rows === 0 ? 0 : (batch.ipc.length / batch.rows) * rows.numRows;
+    this.pendingBytes += batch.rows === 0 ? 0 : (batch.columns.bytes / batch.rows) * rows.numRows;
     this.rowsTaken += rows.numRows;
     if (this.pendingRows >= this.options.commitRows || this.pendingBytes >= this.options.commitBytes) this.commit();
   }

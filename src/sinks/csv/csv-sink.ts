@@ -74,7 +74,7 @@ class CsvSink implements Sink {
     this.writeRows(rows);
     this.rowsTaken += rows.numRows;
     this.pendingRows += rows.numRows;
-    this.pendingBytes += batch.ipc.length;
+    this.pendingBytes += batch.columns.bytes;
     if (this.pendingRows >= this.options.commitRows || this.pendingBytes >= this.options.commitBytes) this.commit();
   }
 

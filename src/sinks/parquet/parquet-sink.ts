@@ -80,7 +80,7 @@ class ParquetSink implements Sink {
     this.nullLists ||= hasNullFixedSizeLists(rows);
     this.pending.push(rows);
     this.pendingRows += rows.numRows;
-    this.pendingBytes += batch.rows === 0 ? 0 : (batch.ipc.length / batch.rows) * rows.numRows;
+    this.pendingBytes += batch.rows === 0 ? 0 : (batch.columns.bytes / batch.rows) * rows.numRows;
     this.rowsTaken += rows.numRows;
     if (this.pendingRows >= this.options.commitRows || this.pendingBytes >= this.options.commitBytes) this.commit();
   }

@@ -167,7 +167,7 @@ class SqliteSink implements Sink {
       pending.rows.push(rows);
       for (const reject of batch.rejects) pending.rejects.push(reject);
       pending.count += rows.numRows + batch.rejects.length;
-      pending.bytes += batch.ipc.byteLength;
+      pending.bytes += batch.columns.bytes;
       this.rowsTaken += rows.numRows;
       this.rejectsTaken += batch.rejects.length;
       if (pending.count >= this.options.commitRows || pending.bytes >= this.options.commitBytes) this.commit();

@@ -5,6 +5,9 @@ import { suggest } from "../../core/suggest.ts";
 import { CELL_BAD, CELL_MISSING, cellWriter, trimBlanks } from "../../values/text-cells.ts";
 import { readCanonicalInt64, significantDigits } from "../../values/text-numbers.ts";
 
+/** A decimal of so many digits comes back from a double as it was. */
+const EXACT_DIGITS = 15;
+
 interface Proof {
   seen: boolean;
   numeric: boolean;
@@ -18,11 +21,16 @@ export class ColumnTyper {
   private readonly write;
   private readonly scratch = new Float64Array(1);
   private readonly plain: RegExp;
+  private readonly decimal: string;
+  /** A plain number may stand for a missing value. */
+  private readonly numericNull: boolean;
 
   constructor(columns: number, dialect: CsvDialect) {
     this.proofs = Array.from({ length: columns }, () => ({ seen: false, numeric: true, int64: true, float64: true }));
     this.write = cellWriter("float64", dialect);
+    this.decimal = dialect.decimal;
     this.plain = dialect.decimal === "." ? /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/ : /^-?(?:0|[1-9]\d*)(?:,\d+)?$/;
+    this.numericNull = dialect.nullValues.some((text) => this.plain.test(trimBlanks(text)));
   }
 
   /** Records of another width say nothing. */
@@ -35,6 +43,12 @@ export class ColumnTyper {
 
   private addCell(proof: Proof, cell: string): void {
     if (!proof.numeric && proof.seen) return;
+    // Nearly all cells; the long way gives the same at six times the cost.
+    if (cell.length <= EXACT_DIGITS && cell !== "-0" && !this.numericNull && this.plain.test(cell)) {
+      proof.seen = true;
+      proof.int64 &&= !cell.includes(this.decimal);
+      return;
+    }
     const status = this.write(cell, this.scratch, 0);
     if (status === CELL_MISSING) return;
     proof.seen = true;
@@ -46,7 +60,7 @@ export class ColumnTyper {
     }
     const text = trimBlanks(cell);
     if (proof.int64 && readCanonicalInt64(text) === null) proof.int64 = false;
-    if (proof.float64 && !(this.plain.test(text) && significantDigits(text) <= 15)) proof.float64 = false;
+    if (proof.float64 && !(this.plain.test(text) && significantDigits(text) <= EXACT_DIGITS)) proof.float64 = false;
   }
 
   /**

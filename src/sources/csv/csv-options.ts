@@ -9,6 +9,27 @@ import { asBuffer, codecOf } from "./encoding.ts";
 /** Records of bytes that begin and end at record borders, read as `byteEncoding` of the dialect's codec (see TextCodec.finish). */
 export type CellSplitter = (bytes: Uint8Array, as?: "utf8" | "latin1") => string[][];
 
+/**
+ * The same records by the string's own `split`, where that is all there is to it: bytes without a quote, in a dialect without comments. For samples:
+ * csv-parse takes 100 ms of a run's start for 400 kB of them. Rows of the run itself are never cut by it.
+ */
+export function sampleSplitter(dialect: CsvDialect): CellSplitter {
+  const general = cellSplitter(dialect);
+  const codec = codecOf(dialect.encoding);
+  const { quote, escape: mark, comment, recordDelimiter } = dialect;
+  if (comment !== null || recordDelimiter === "\r" || (quote !== null && mark !== quote)) return general;
+  const quoteBytes = quote === null ? null : codec.encode(quote);
+  return (bytes, as = codec.byteEncoding) => {
+    const buffer = asBuffer(bytes);
+    if (quoteBytes !== null && buffer.includes(quoteBytes)) return general(bytes, as);
+    const delimiter = codec.encode(dialect.delimiter).toString(as);
+    const lines = buffer.toString(as).split("\n");
+    const last = lines.pop()!;
+    const records = lines.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
+    return [...records, last].filter((line) => line !== "").map((line) => line.split(delimiter));
+  };
+}
+
 export function cellSplitter(dialect: CsvDialect): CellSplitter {
   const codec = codecOf(dialect.encoding);
   return (bytes, as = codec.byteEncoding) => {

@@ -12,7 +12,7 @@ import type {
   SourceOptions,
 } from "../../core/source.ts";
 import { ColumnTyper, checkColumnTypes } from "./column-types.ts";
-import { type CellSplitter, cellSplitter } from "./csv-options.ts";
+import { type CellSplitter, sampleSplitter } from "./csv-options.ts";
 import { resolveDialect } from "./dialect.ts";
 import { codecOf } from "./encoding.ts";
 import { type InputHead, readHead, stdinBytes, streamOf } from "./head.ts";
@@ -117,7 +117,7 @@ async function openFirst(file: SourceFile, stdin: PeekedBytes | null, options: S
     const { complete, encoding, bomBytes, compression } = head;
     const dialect = resolveDialect(options.csv, { bytes: text, complete, fileName: file.path, encoding, bomBytes, compression });
     const tokens = tokensOf(dialect);
-    const split = cellSplitter(dialect);
+    const split = sampleSplitter(dialect);
     const first = firstRecord(head, tokens, dialect, split, file);
     if (first === "more") continue;
     if (first === null) throw emptyInput(file);

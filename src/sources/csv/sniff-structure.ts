@@ -37,8 +37,8 @@ export function sniffStructure(bytes: Buffer, hints: StructureHints): Structure 
   const shape = (delimiter: string, quote: string | null, mark: string | null): Shape =>
     shapeOf(text, code(delimiter), code(quote), mark === quote ? -1 : code(mark), hints.newline, hints.comment);
   const delimiter = hints.delimiter ?? bestDelimiter(text, hints, (each) => shape(each, quoteGuess, quoteGuess));
-  const quote = hints.quote ?? bestQuote((each) => shape(delimiter, each, each));
-  const escapeMark = hints.escape ?? bestEscape(quote, (each) => shape(delimiter, quote, each));
+  const quote = hints.quote ?? bestQuote(text, (each) => shape(delimiter, each, each));
+  const escapeMark = hints.escape ?? bestEscape(text, quote, (each) => shape(delimiter, quote, each));
   return { delimiter, quote, escape: escapeMark };
 }
 
@@ -47,7 +47,11 @@ function code(text: string | null): number {
 }
 
 function bestDelimiter(text: Buffer, hints: StructureHints, shape: (delimiter: string) => Shape): string {
-  const scored = DELIMITERS.map((delimiter) => ({ delimiter, ...scoreOf(shape(delimiter)) }));
+  // What does not occur cuts nothing; looking for it costs a hundredth of cutting by it.
+  const scored = DELIMITERS.map((delimiter) => ({
+    delimiter,
+    ...(text.includes(delimiter) ? scoreOf(shape(delimiter)) : { score: 0, columns: 1 }),
+  }));
   if (hints.preferTab && scored[1]!.score > 0) return "\t";
   const top = Math.max(...scored.map(({ score }) => score));
   if (top === 0) return hints.preferTab ? "\t" : ",";
@@ -83,16 +87,15 @@ function holdsDecimalCommas(text: Buffer, delimiter: string, newline: number): b
 }
 
 /** A single quote only where it encloses fields, never breaks, and the double quote encloses none. */
-function bestQuote(shape: (quote: string) => Shape): string {
-  const double = shape('"');
-  if (double.closed > 0) return '"';
+function bestQuote(text: Buffer, shape: (quote: string) => Shape): string {
+  if (!text.includes("'") || (text.includes('"') && shape('"').closed > 0)) return '"';
   const single = shape("'");
   return single.closed > 0 && single.malformed === 0 ? "'" : '"';
 }
 
 /** A backslash only where it mends fields that end too early otherwise. */
-function bestEscape(quote: string, shape: (mark: string) => Shape): string {
-  if (quote === "\\") return quote;
+function bestEscape(text: Buffer, quote: string, shape: (mark: string) => Shape): string {
+  if (quote === "\\" || !text.includes(quote)) return quote;
   const doubled = shape(quote);
   if (doubled.malformed === 0) return quote;
   return shape("\\").malformed < doubled.malformed ? "\\" : quote;
