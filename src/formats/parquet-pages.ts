@@ -10,7 +10,7 @@ import { decodeStruct, encodeStruct, Thrift, type ThriftStruct } from "./thrift-
 import { decodeZstdFrame, loadZstd } from "./zstd-frames.ts";
 
 const PageHeader = { type: 1, uncompressed: 2, compressed: 3, crc: 4, data: 5, dictionary: 7, dataV2: 8 } as const;
-const DataPage = { values: 1, encoding: 2 } as const;
+const DataPage = { values: 1, encoding: 2, levelEncoding: 3 } as const;
 /** Values stand at the same place as in DataPage. */
 const DataPageV2 = { encoding: 4, definitionBytes: 5, repetitionBytes: 6, isCompressed: 7 } as const;
 const PageType = { data: 0, dictionary: 2, dataV2: 3 } as const;
@@ -89,20 +89,31 @@ export function* readPages(bytes: Uint8Array): Generator<Page | null> {
   }
 }
 
-export interface Page {
+/** What a page says of itself. */
+export interface PageHead {
   header: ThriftStruct;
+  /** Of the body, from where the header was read. */
+  start: number;
+  /** Bytes of the body, as stored. */
+  stored: number;
+  uncompressed: number;
+  /** Of a data page, nulls included; null for a dictionary. */
+  values: number | null;
+  /** Values of a dictionary. */
+  entries: number;
+  /** Encodings of parquet.thrift: of the values, and of the definition levels in version 1. */
+  encoding: number;
+  levelEncoding: number;
+  /** Bytes of levels before the compressed part (version 2); null in version 1, where they are a part of it. */
+  levels: { repetition: number; definition: number } | null;
+  isCompressed: boolean;
+}
+
+export interface Page extends PageHead {
   /** As stored. */
   body: Uint8Array;
   /** Of the page in its column chunk. */
   end: number;
-  uncompressed: number;
-  /** Of a data page, nulls included; null for a dictionary. */
-  values: number | null;
-  /** Encoding of parquet.thrift. */
-  encoding: number;
-  /** Bytes of levels before the compressed part (version 2); null in version 1, where they are a part of it. */
-  levels: { repetition: number; definition: number } | null;
-  isCompressed: boolean;
 }
 
 type Inflate = (bytes: Uint8Array, length: number) => Uint8Array | null;
@@ -112,8 +123,15 @@ const INFLATE: Record<number, Inflate> = {
   [Codec.gzip]: (bytes, length) => gunzipSync(bytes, { maxOutputLength: Math.max(1, length) }),
 };
 
-/** Null for pages of a kind that holds no values (an index), or with impossible sizes. */
 function pageAt(bytes: Uint8Array, at: number): Page | null {
+  const head = pageHead(bytes, at);
+  if (head === null || head.start + head.stored > bytes.length) return null;
+  const end = head.start + head.stored;
+  return { ...head, body: bytes.subarray(head.start, end), end };
+}
+
+/** The header at `at`. Null for pages of a kind that holds no values (an index), with impossible sizes, or where the bytes end within it. */
+export function pageHead(bytes: Uint8Array, at: number): PageHead | null {
   let header: ThriftStruct;
   let start: number;
   try {
@@ -123,27 +141,34 @@ function pageAt(bytes: Uint8Array, at: number): Page | null {
   } catch {
     return null;
   }
-  const [type, uncompressed, compressed] = [PageHeader.type, PageHeader.uncompressed, PageHeader.compressed].map((id) =>
+  const [type, uncompressed, stored] = [PageHeader.type, PageHeader.uncompressed, PageHeader.compressed].map((id) =>
     number(header, id),
   ) as [number, number, number];
-  const end = start + compressed;
-  if (!(compressed >= 0 && uncompressed >= 0 && uncompressed <= MAX_PAGE_BYTES && end <= bytes.length)) return null;
-  const page = { header, body: bytes.subarray(start, end), end, uncompressed, isCompressed: true };
-  if (type === PageType.dictionary) return { ...page, values: null, encoding: 0, levels: null };
+  if (!(stored >= 0 && uncompressed >= 0 && uncompressed <= MAX_PAGE_BYTES)) return null;
+  const head = { header, start, stored, uncompressed, entries: 0, levelEncoding: -1, levels: null, isCompressed: true };
+  if (type === PageType.dictionary) {
+    const about = header.get(PageHeader.dictionary);
+    const [entries, encoding] =
+      about?.type === Thrift.Struct ? [number(about.value, DataPage.values), number(about.value, DataPage.encoding)] : [-1, -1];
+    return { ...head, values: null, entries, encoding };
+  }
   const about = header.get(type === PageType.dataV2 ? PageHeader.dataV2 : PageHeader.data);
   if (about?.type !== Thrift.Struct || (type !== PageType.data && type !== PageType.dataV2)) return null;
   const values = number(about.value, DataPage.values);
   if (values < 0) return null;
-  if (type === PageType.data) return { ...page, values, encoding: number(about.value, DataPage.encoding), levels: null };
+  if (type === PageType.data) {
+    const levelEncoding = number(about.value, DataPage.levelEncoding);
+    return { ...head, values, encoding: number(about.value, DataPage.encoding), levelEncoding };
+  }
   const levels = {
     repetition: number(about.value, DataPageV2.repetitionBytes),
     definition: number(about.value, DataPageV2.definitionBytes),
   };
   const { repetition, definition } = levels;
-  if (!(repetition >= 0 && definition >= 0 && repetition + definition <= Math.min(compressed, uncompressed))) return null;
+  if (!(repetition >= 0 && definition >= 0 && repetition + definition <= Math.min(stored, uncompressed))) return null;
   const flag = about.value.get(DataPageV2.isCompressed);
   const isCompressed = flag?.type !== Thrift.True || flag.value;
-  return { ...page, values, encoding: number(about.value, DataPageV2.encoding), levels, isCompressed };
+  return { ...head, values, encoding: number(about.value, DataPageV2.encoding), levels, isCompressed };
 }
 
 function number(struct: ThriftStruct, id: number): number {
@@ -151,19 +176,24 @@ function number(struct: ThriftStruct, id: number): number {
 }
 
 /** The body as it is without compression, in one or two parts; null where it cannot be had. */
-export function inflatePage(page: Page, codec: number): Uint8Array[] | null {
+function inflatePage(page: Page, codec: number): Uint8Array[] | null {
   const { body, levels } = page;
   const stored = levels === null ? 0 : levels.repetition + levels.definition;
   const length = page.uncompressed - stored;
   const values = body.subarray(stored);
-  const inflate = INFLATE[codec];
-  if (inflate === undefined || !page.isCompressed) return values.length === length ? [body] : null;
+  if (!isSlowCodec(codec) || !page.isCompressed) return values.length === length ? [body] : null;
   const before = body.subarray(0, stored);
-  if (length === 0) return [before];
-  if (length > 1024 + values.length * MAX_RATIO[codec]!) return null;
+  const plain = inflate(codec, values, length);
+  return plain === null ? null : [before, plain];
+}
+
+/** @param codec one of those that are decompressed here @returns null where it does not give `length` bytes */
+export function inflate(codec: number, bytes: Uint8Array, length: number): Uint8Array | null {
+  if (length === 0) return new Uint8Array(0);
+  if (length > 1024 + bytes.length * MAX_RATIO[codec]!) return null;
   try {
-    const plain = inflate(values, length);
-    return plain?.length === length ? [before, plain] : null;
+    const plain = INFLATE[codec]!(bytes, length);
+    return plain?.length === length ? plain : null;
   } catch {
     return null;
   }

@@ -145,3 +145,5 @@ export function keepValid(values: usize, count: i32, width: i32, bits: usize): i
 export function heapBase(): usize {
   return __heap_base;
 }
+
+export { deltaValues, dictionaryValues, snappy, spread, validity } from "./parquet-read";

@@ -3,15 +3,15 @@
  * choose columns nor read by ranges itself, and what it is given bounds what it can allocate (WebAssembly ends at 4 GiB).
  */
 import { type Data, type Field, makeData, RecordBatch, RecordBatchReader, Schema, Struct, TimeUnit } from "apache-arrow";
-import { readParquet } from "parquet-wasm";
 import { refuse } from "../../formats/parquet-footer.ts";
 import { isSlowCodec } from "../../formats/parquet-pages.ts";
 import type { ParquetColumnChunk } from "../../formats/parquet-row-group.ts";
 import { typeText } from "../../values/arrow-columns.ts";
 import { linear } from "../../values/linear-schema.ts";
+import { generalDecoder } from "./general-decoder.ts";
 import { firstInexact, refuseInt96 } from "./int96.ts";
 import { decoderError, type ParquetFile } from "./parquet-file.ts";
-import { plainColumns } from "./plain-columns.ts";
+import { QuickDecoder } from "./quick-columns.ts";
 
 /** Decoded at once, and kept for the ranges that follow. */
 const MAX_WINDOW_BYTES = 1 << 26;
@@ -25,6 +25,10 @@ export interface DecodeOptions {
   /** false: by the decoder alone, pages as they stand. */
   quick?: boolean;
   windowBytes?: number | undefined;
+  /** Of the reader, from call to call. What it decodes lies in memory that the next call uses again. */
+  decoder?: QuickDecoder;
+  /** Columns whose values outlive the next call. Default: all. */
+  kept?: ReadonlySet<number>;
 }
 
 interface Window {
@@ -49,14 +53,17 @@ export async function decodeRows(
   unit: number,
   columns: readonly number[],
   range: { rowStart: number; rowEnd: number },
-  { quick = true, windowBytes = MAX_WINDOW_BYTES }: DecodeOptions = {},
+  options: DecodeOptions = {},
 ): Promise<DecodedRows> {
   if (columns.length === 0) return { batches: [emptyBatch(range.rowEnd - range.rowStart)], ...range };
+  const { quick = true, windowBytes = MAX_WINDOW_BYTES } = options;
   const chunks = file.chunksOf(unit, columns);
   const { rows } = file.groups[unit]!;
-  const window = windowOf(range, rows, decodedBytes(file, columns, chunks, rows), windowBytes);
-  const plain = quick ? await plainColumns(file, columns, chunks, rows, window) : new Map<number, Data>();
-  const others = columns.flatMap((_, k) => (plain.has(k) ? [] : [k]));
+  const whole = windowOf(range, rows, decodedBytes(file, columns, chunks, rows), windowBytes);
+  const { made: plain, window } = quick
+    ? await decodeQuickly(file, unit, columns, { range, window: whole }, options)
+    : { made: new Map<number, Data>(), window: whole };
+  const others = columns.flatMap((column, k) => (plain.has(column) ? [] : [k]));
   const parts: RecordBatch[][] = [];
   const [restColumns, restChunks] = [others.map((k) => columns[k]!), others.map((k) => chunks[k]!)];
   for (const [first, end] of calls(file, unit, restColumns, restChunks, Math.min(MAX_CALL_BYTES, windowBytes))) {
@@ -74,11 +81,28 @@ export async function decodeRows(
   if (plain.size === 0 && parts.length === 1) return { batches: parts[0]!, ...window };
   // Each part is one batch, because every call asked for batches as long as the window.
   const decoded = parts.flatMap(([batch]) => batch!.schema.fields.map((field, k) => ({ field, data: batch!.data.children[k]! })));
-  const made = columns.map((column, k) => {
-    const data = plain.get(k);
+  const made = columns.map((column) => {
+    const data = plain.get(column);
     return data === undefined ? decoded.shift()! : { field: file.schema.fields[column]!, data };
   });
   return { batches: [sideBySide(made, window.rowEnd - window.rowStart)], ...window };
+}
+
+/** Columns of numbers. Only where all are such are as few rows decoded as were asked for: the decoder begins at the group's start each time. */
+async function decodeQuickly(
+  file: ParquetFile,
+  unit: number,
+  columns: readonly number[],
+  { range, window }: { range: Window; window: Window },
+  { windowBytes = MAX_WINDOW_BYTES, decoder = new QuickDecoder(), kept = new Set(columns) }: DecodeOptions,
+): Promise<{ made: Map<number, Data>; window: Window }> {
+  for (;;) {
+    const own = columns.filter((column) => !decoder.isGeneral(file, column));
+    const rows = own.length === columns.length ? range : window;
+    const found = await decoder.decode(file, unit, own, rows, { kept, holdBytes: windowBytes });
+    // Each time at least one more column is known to need the general decoder.
+    if (found !== null) return { made: new Map(own.map((column, k) => [column, found[k]!])), window: rows };
+  }
 }
 
 interface ColumnRows {
@@ -118,7 +142,9 @@ function quickly(mini: Uint8Array, window: Window): RecordBatch[] | null {
 
 function decodeMini(mini: Uint8Array, { rowStart, rowEnd }: Window): RecordBatch[] {
   const limit = rowEnd - rowStart;
-  const reader = RecordBatchReader.from(readParquet(mini, { batchSize: limit, offset: rowStart, limit }).intoIPCStream()).open();
+  const reader = RecordBatchReader.from(
+    generalDecoder().readParquet(mini, { batchSize: limit, offset: rowStart, limit }).intoIPCStream(),
+  ).open();
   linear(reader.schema);
   return [...reader];
 }

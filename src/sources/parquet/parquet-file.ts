@@ -1,7 +1,7 @@
 /** One Parquet file held open: its footer, its Arrow schema, and small files of some columns made from it in memory. */
+import fs from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { RecordBatchReader, type Schema, TimeUnit } from "apache-arrow";
-import { readSchema } from "parquet-wasm";
 import { BatchPredictError, isErrno } from "../../core/errors.ts";
 import type { SourceFile } from "../../core/source.ts";
 import { ARROW_SCHEMA_KEY, pruneArrowSchema } from "../../formats/parquet-arrow-schema.ts";
@@ -10,7 +10,9 @@ import { loadCodecs, plainPages } from "../../formats/parquet-pages.ts";
 import { composeRowGroup, type ParquetColumnChunk, readColumnChunk, readRowGroup } from "../../formats/parquet-row-group.ts";
 import { fieldsOf, type ParquetField, pruneSchema } from "../../formats/parquet-schema.ts";
 import type { ThriftStruct } from "../../formats/thrift-compact.ts";
+import { generalDecoder } from "./general-decoder.ts";
 import { int96Hint } from "./int96.ts";
+import { nativeSchema } from "./native-schema.ts";
 
 export interface GroupSize {
   rows: number;
@@ -144,7 +146,7 @@ export class ParquetFile {
   }
 
   /** The bytes of each chunk; neighbours are read at once. */
-  async readChunks(chunks: readonly ParquetColumnChunk[]): Promise<Uint8Array[]> {
+  private async readChunks(chunks: readonly ParquetColumnChunk[]): Promise<Uint8Array[]> {
     const stored: Uint8Array[] = [];
     for (let k = 0; k < chunks.length; ) {
       let end = k + 1;
@@ -156,6 +158,26 @@ export class ParquetFile {
     }
     await this.checkUnchanged();
     return stored;
+  }
+
+  /** For a thread that may block: no promise and no hop to another thread per page. */
+  readSync(target: Uint8Array, position: number): void {
+    for (let done = 0; done < target.length; ) {
+      let count: number;
+      try {
+        count = fs.readSync(this.handle.fd, target, done, target.length - done, position + done);
+      } catch (error) {
+        throw openError(this.path, error);
+      }
+      if (count === 0) throw changed(this.path);
+      done += count;
+    }
+  }
+
+  /** To be called behind such reads. */
+  checkUnchangedSync(): void {
+    const { size, mtimeMs } = fs.fstatSync(this.handle.fd);
+    if (size !== this.file.sizeBytes || mtimeMs !== this.file.mtimeMs) throw changed(this.path);
   }
 
   private async readInto(target: Uint8Array, position: number): Promise<void> {
@@ -185,10 +207,14 @@ export class ParquetFile {
     const read = (hint: string | null): { schema: Schema; hint: string | null } => {
       const entries = keyValues(hint, all, all.length);
       const footer = encodeFooter(this.base(all), { rows: 0n, rowGroups: [], keyValues: entries });
-      const ipc = readSchema(Buffer.concat([MAGIC, footer])).intoIPCStream();
+      const ipc = generalDecoder()
+        .readSchema(Buffer.concat([MAGIC, footer]))
+        .intoIPCStream();
       return { schema: RecordBatchReader.from(ipc).open().schema, hint: entries.size === 0 ? null : hint };
     };
     const stored = this.footer.keyValues.get(ARROW_SCHEMA_KEY) ?? null;
+    const native = nativeSchema(this.footer, this.fields, stored);
+    if (native !== null) return native;
     try {
       const own = read(stored);
       if (own.hint !== null || own.schema.fields.length !== this.fields.length) return own;

@@ -9,6 +9,7 @@ import { emptyBatch } from "../../values/arrow-take.ts";
 import { textReader } from "../../values/arrow-text.ts";
 import { type DecodedRows, type DecodeOptions, decodeRows } from "./decode-row-group.ts";
 import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
+import { QuickDecoder } from "./quick-columns.ts";
 
 export const openParquetReader: OpenReader = async (description, plan, { kernel = true, windowBytes } = {}) =>
   new ParquetReader(description, plan, { quick: kernel, windowBytes });
@@ -18,6 +19,7 @@ class ParquetReader implements ChunkReader {
   private readonly columns: number[];
   /** The plan with positions among those columns. */
   private readonly plan: BindingPlan;
+  private readonly options: DecodeOptions;
   private open: { index: number; file: ParquetFile } | undefined;
   /** The last rows decoded: row ranges of one small group share them. */
   private decoded: (DecodedRows & { file: number; unit: number }) | undefined;
@@ -25,9 +27,11 @@ class ParquetReader implements ChunkReader {
   constructor(
     private readonly description: SourceDescription,
     plan: BindingPlan,
-    private readonly options: DecodeOptions,
+    options: DecodeOptions,
   ) {
     this.columns = neededColumns(plan);
+    const kept = new Set(plan.keep.map(({ index }) => index));
+    this.options = options.quick ? { ...options, kept, decoder: new QuickDecoder() } : options;
     this.plan = withPositions(plan, this.columns);
   }
 

@@ -1,7 +1,7 @@
 /** The first rows as text, at the cost of the first pages of each column and never of a whole row group. */
 import { RecordBatchReader } from "apache-arrow";
-import { readParquet } from "parquet-wasm";
 import { textReader } from "../../values/arrow-text.ts";
+import { generalDecoder } from "./general-decoder.ts";
 import type { ParquetFile } from "./parquet-file.ts";
 
 const PREVIEW_ROWS = 5;
@@ -24,7 +24,7 @@ export async function previewRows(file: ParquetFile): Promise<string[][]> {
     if (starts.reduce((sum, chunk) => sum + chunk.end - chunk.start, 0) > MAX_PREVIEW_BYTES) return [];
     const mini = await file.extract(rowsOfGroup, columns, starts);
     const rows: string[][] = [];
-    for (const batch of RecordBatchReader.from(readParquet(mini, { limit, batchSize: limit }).intoIPCStream())) {
+    for (const batch of RecordBatchReader.from(generalDecoder().readParquet(mini, { limit, batchSize: limit }).intoIPCStream())) {
       const readers = batch.data.children.map(textReader);
       for (let row = 0; row < batch.numRows; row++) rows.push(readers.map((read) => read(row) ?? ""));
     }
