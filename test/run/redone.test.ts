@@ -70,6 +70,6 @@ it.each(["csv", "jsonl", "arrow", "arrow-stream"] as const)("chunks of %s, howev
     const { chunkBytes } = sizeRun(AUTO, {}, { modelBytes: 1, fixedBatch: null, plan, source, cores: 2 });
     expect(chunkBytes / rowBytes).toBeLessThanOrEqual(60_000);
     // Rows as wide as usual are not touched.
-    if (rowBytes === 155) expect(chunkBytes).toBe(format === "csv" || format === "jsonl" ? 1 << 20 : 8 << 20);
+    if (rowBytes === 155) expect(chunkBytes).toBe(format === "csv" || format === "jsonl" ? 2 << 20 : 8 << 20);
   }
 });
