@@ -51,7 +51,7 @@ interface Description {
 function describe(issue: Issue, value: unknown): Description {
   const { path } = issue;
   const key = path.join(".") || "the file";
-  const shown = show(value);
+  const shown = show(value, path);
   switch (issue.code) {
     case "unrecognized_keys":
       return unknownKey(issue.keys[0]!, path);
@@ -103,10 +103,10 @@ function refusal(
   hints: string[] = [],
 ): Description {
   const simple = typeof value !== "object" || value === null;
-  const message = simple ? `${key}: ${show(value)} ${predicate}` : `${key}: ${predicate}`;
+  const message = simple ? `${key}: ${show(value, path)} ${predicate}` : `${key}: ${predicate}`;
   const description: Description = { path, message, hints };
   if (expected !== undefined) description.expected = expected;
-  if (simple) description.actual = show(value);
+  if (simple) description.actual = show(value, path);
   return description;
 }
 
@@ -121,10 +121,14 @@ function unknownKey(key: string, path: readonly PropertyKey[]): Description {
   return { path: [...path, key], message: `unknown key "${key}"${at}`, hints: [hint] };
 }
 
-function show(value: unknown): string {
+/** Addresses of receivers and their headers are what people keep secret, as a name of a secret that is none may be the secret itself. */
+const RECEIVERS: readonly PropertyKey[] = ["webhook", "healthcheck"];
+
+function show(value: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a mapping";
+  if (typeof value === "string" && path.some((key) => RECEIVERS.includes(key))) return "a text (not shown: it may be a secret)";
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}..."` : text;
 }

@@ -153,7 +153,7 @@ catchup: newest
         "jobs/bad.yaml:19 retries.initial: found 30, expected a duration in quotes or with a unit, for example 30s [a duration in quotes or with a unit, for example 30s]",
         "jobs/bad.yaml:20 timeout: "90 seconds" is no duration [a number with a unit, for example 30s, 15m, 2h, 1h30m, 1d]",
         "jobs/bad.yaml:21 notify.0.on.0: "fail" is not one of the choices [started, succeeded, failed, missed, skipped, cancelled, overdue]",
-        "jobs/bad.yaml:21 notify.0.webhook.url.secret: "x y" is no name of a secret [letters, digits and _]",
+        "jobs/bad.yaml:21 notify.0.webhook.url.secret: a text (not shown: it may be a secret) is no name of a secret [letters, digits and _]",
         "jobs/bad.yaml:22 catchup: "newest" is not one of the choices [latest, all, none]",
       ]
     `);

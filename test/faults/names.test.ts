@@ -110,15 +110,38 @@ it("a secret stands in no file and on no screen, and what is kept of runs is its
       "input: {path: ../names.csv}",
       "bind: {features: [sepal_length..petal_width]}",
       "output: {path: ../told.db, ifExists: replace}",
-      "notify: [{on: [failed, succeeded], webhook: {url: {secret: HOOK_URL}}}]",
+      "notify:",
+      "  - {on: [failed, succeeded], webhook: {url: {secret: HOOK_URL}}}",
+      '  - {on: [failed, succeeded], webhook: {url: "http://127.0.0.1:9/hook", headers: {authorization: {secret: TOKEN}}}}',
+      '  - {on: [failed, succeeded], webhook: {url: "http://127.0.0.1:9/${TOKEN}", headers: {x-key: "${TOKEN}"}}}',
+      "  - {on: [failed, succeeded], healthcheck: {url: {secret: HOOK_URL}}}",
       "",
     ].join("\n"),
   );
-  const secret = "http://127.0.0.1:9/8f2c-not-to-be-told";
-  const done = await at(["jobs", "run", "told"], { HOOK_URL: secret });
+  fs.writeFileSync(
+    dir.file("jobs/mistaken.yaml"),
+    `version: 1\nmodel: {path: m.onnx}\ninput: {path: a.csv}\noutput: {path: o.csv}\nnotify: [{on: [failed], webhook: {url: {secret: "https://x/not-to-be-told"}}}]\n`,
+  );
+  const secrets = { HOOK_URL: "http://127.0.0.1:9/8f2c-not-to-be-told", TOKEN: "token-not-to-be-told" };
+  const done = await at(["jobs", "run", "told"], secrets);
   expect(done.code).toBe(0);
-  const history = await at(["jobs", "history", "told", "--json"], { HOOK_URL: secret });
-  expect(done.stdout + done.stderr + history.stdout + history.stderr).not.toContain("not-to-be-told");
+  const other = ["--fresh", "--if-exists", "replace"];
+  const said = [
+    done,
+    await at(["run", "told", "-o", "told.parquet", ...other], secrets),
+    await at(["run", "told", "-o", "told.arrow", "--json", ...other], secrets),
+    // An address that is none, and a secret in the place of its name.
+    await at(["jobs", "validate", "--json"], { ...secrets, TOKEN: "a not-to-be-told" }),
+    await at(["run", "mistaken"], secrets),
+    await at(["jobs", "history", "told", "--json"], secrets),
+    await at(["runs", "list", "--json"], secrets),
+  ];
+  expect(said.map(({ code }) => code)).toEqual([0, 0, 0, 2, 2, 0, 0]);
+  for (const { stdout, stderr } of said) expect(stdout + stderr).not.toContain("not-to-be-told");
+  // What was typed is its user's to see; what is kept of it is not.
+  const typed = await at(["run", "told", "-o", "told.csv", "--model", `absent-${secrets.TOKEN}.onnx`, "--quiet"], secrets);
+  expect(typed.code).toBe(2);
+  fs.rmSync(dir.file("jobs/mistaken.yaml"));
   const files = fs.readdirSync(dir.path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   expect(files.length).toBeGreaterThan(3);
   for (const { parentPath, name } of files)

@@ -26,15 +26,15 @@ export function predictionOf(row: number): number {
 }
 
 /** id,f00,...,f19 with four decimals, as measured data come; written as it is made, so memory does not grow with the rows. */
-export async function writeRows(file: string, rows: number): Promise<void> {
+export async function writeRows(file: string, rows: number, columns = COLUMNS): Promise<void> {
   const out = createWriteStream(file);
-  const names = Array.from({ length: COLUMNS }, (_, column) => `f${String(column).padStart(2, "0")}`);
+  const names = Array.from({ length: columns }, (_, column) => `f${String(column).padStart(2, "0")}`);
   out.write(`id,${names.join(",")}\n`);
   for (let start = 0; start < rows; start += ROWS_PER_WRITE) {
     let text = "";
     for (let row = start; row < Math.min(rows, start + ROWS_PER_WRITE); row++) {
       text += row;
-      for (let column = 0; column < COLUMNS; column++) text += `,${TEXTS[(cellOf(row, column) + 127.75) * 4]}`;
+      for (let column = 0; column < columns; column++) text += `,${TEXTS[(cellOf(row, column) + 127.75) * 4]}`;
       text += "\n";
     }
     if (!out.write(text)) await once(out, "drain");
