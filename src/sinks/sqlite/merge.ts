@@ -33,11 +33,19 @@ export function showRejects(db: Database.Database, options: SinkOptions, staging
   db.exec(`DROP TABLE ${quoteName(staging)}`);
 }
 
-export function countRows(db: Database.Database, table: string): number {
-  return db
+/** @param what counted, in words @throws BP_ACCOUNTING when the table holds another number of rows */
+export function checkCount(db: Database.Database, options: SinkOptions, table: string, expected: number, what: string): void {
+  const found = db
     .prepare(`SELECT count(*) FROM ${quoteName(table)}`)
     .pluck()
     .get() as number;
+  if (found === expected) return;
+  throw new BatchPredictError("BP_ACCOUNTING", `the database holds another number of ${what} than were written to it`, {
+    where: { file: options.path },
+    expected: `${expected} ${what}`,
+    actual: `${found} ${what}`,
+    hints: ["nothing was published; another program may have changed the staging table"],
+  });
 }
 
 export function createTable(db: Database.Database, options: SinkOptions, name: string, columns: readonly SqliteColumn[]): void {
