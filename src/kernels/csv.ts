@@ -5,21 +5,25 @@
  * stopping at its first byte), so that the decoder on csv-parse, which is the reference, decides. Numbers are written only when they
  * are exactly what the text table gives.
  *
- * Memory is laid out by the caller. The byte at `end` must be a newline (sentinel), so loops need no bound of their own.
+ * Memory is laid out by the caller. The byte at `end` must be a newline (sentinel), so loops need no bound of their own; up to 80 bytes from
+ * `end` on and 24 before the input are read.
  *
- * Column table: per column three u32: index of its first action, number of actions, and length of the run of plain float32 columns that
- * starts here and fills neighbouring elements (0: none), which is parsed in one tight loop.
+ * Column table: per column four u32: index of its first action, number of actions, length of the run of plain float32 columns that
+ * starts here and fills neighbouring elements (0: none), which is parsed in one tight loop, and number of columns without actions that
+ * starts here, which are passed in one go.
  * Action, 64 bytes (byte offsets below): kind, destination, stride, flags, missing count, null count, bitmap, width, min, max,
  * inexact count.
  * Exception, 16 bytes: row, action, start, end (top bit of end: the cell holds doubled quotes).
  * Span (kept text), 8 bytes per row: start, end (top bit as above).
  */
 
+import { longFloat32, shortFloat32 } from "./digits";
+import { either64, findEither, SKIP_FAILED, skipColumns, skipEnded, skippedLines } from "./find";
+import { DOUBLED } from "./gather";
 import {
   isExact,
   mantissa,
   negative,
-  readShortFloat32,
   STORED,
   STORED_LARGE,
   scaled,
@@ -28,6 +32,8 @@ import {
   storeFloat32,
   wasRounded,
 } from "./numbers";
+
+export { gather } from "./gather";
 
 /** Action kinds; the same numbers stand in sources/csv/kernel-layout.ts. */
 const FLOAT32: u32 = 1;
@@ -57,7 +63,7 @@ const A_MIN: usize = 32;
 const A_MAX: usize = 40;
 const A_INEXACT: usize = 48;
 const ACTION_BYTES: usize = 64;
-const DOUBLED: u32 = 0x80000000;
+const COLUMN_BYTES: usize = 16;
 
 /** Why parsing stopped. */
 const DONE: i32 = 0;
@@ -177,6 +183,8 @@ export function parse(
   let raised: u32 = 0;
   const crlf = newline == 10;
   const lastColumn = count - 1;
+  const delimiters16 = i8x16.splat(<i8>delimiter);
+  const newlines16 = i8x16.splat(<i8>newline);
   let stop: i32 = DONE;
   let record = p;
   /** Exceptions and lines before the record at hand: one that is handed back leaves none of its own. */
@@ -203,27 +211,65 @@ export function parse(
     store<u32>(starts + ((<usize>row) << 2), <u32>record);
     raisedBefore = raised;
     linesBefore = lineCount;
-    let entry = columns;
-    for (let column: u32 = 0; column < count; column++, entry += 12) {
+    let column: u32 = 0;
+    while (column < count) {
+      let entry = columns + <usize>column * COLUMN_BYTES;
+      const skip = load<u32>(entry, 12);
+      if (skip > 0) {
+        const toEnd = column + skip == count;
+        const after = skipColumns(p, end, toEnd ? skip - 1 : skip, toEnd, delimiter, quote, newline, crlf);
+        if (skipEnded == SKIP_FAILED) {
+          stop = ODD_RECORD;
+          break;
+        }
+        lineCount += skippedLines;
+        column += skip;
+        p = after;
+        if (!toEnd) continue;
+        if (p < end) lineCount++;
+        p++;
+        break;
+      }
       const run = load<u32>(entry, 8);
       if (run > 0) {
-        const action = actions + <usize>load<u32>(entry) * ACTION_BYTES;
+        let action = actions + <usize>load<u32>(entry) * ACTION_BYTES;
         let at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
-        // The last column of a record ends with a newline: left to the general way.
-        const stopColumn = min(column + run, lastColumn);
-        while (column < stopColumn) {
-          let after = readShortFloat32(p, at);
-          if (after == 0) {
-            after = scanNumber(p);
-            // Whole numbers that may have to be counted go the general way, which knows their action.
-            if (after == 0 || storeFloat32(at) != STORED) break;
+        const stopColumn = column + run;
+        let window = p;
+        let ends = either64(window, delimiters16, newlines16);
+        for (;;) {
+          while (ends == 0) {
+            window += 64;
+            ends = either64(window, delimiters16, newlines16);
           }
-          if (<u32>load<u8>(after) != delimiter) break;
-          p = after + 1;
-          at += 4;
+          const cellStop = window + <usize>ctz(ends);
+          const isLast = column == lastColumn;
+          if ((<u32>load<u8>(cellStop) == newline) != isLast) break;
+          // A CR before the sentinel is the file's last byte and belongs to the cell.
+          const cellEnd = isLast && crlf && cellStop < end && cellStop > p && <u32>load<u8>(cellStop - 1) == CR ? cellStop - 1 : cellStop;
+          if (!shortFloat32(p, cellEnd, at)) {
+            if (cellEnd == p) {
+              if (!actEmpty(action, FLOAT32, row)) break;
+            } else if (longFloat32(p, cellEnd, at) != STORED) {
+              // Whole numbers that may have to be counted go the general way, which knows their action.
+              const after = scanNumber(p);
+              if (after != cellEnd || storeFloat32(at) != STORED) break;
+            }
+          }
+          p = cellStop + 1;
           column++;
-          entry += 12;
+          if (isLast) {
+            if (cellStop < end) lineCount++;
+            break;
+          }
+          if (column == stopColumn) break;
+          ends &= ends - 1;
+          at += 4;
+          action += ACTION_BYTES;
         }
+        if (column == count) break;
+        if (column == stopColumn) continue;
+        entry = columns + <usize>column * COLUMN_BYTES;
       }
       const actionCount = load<u32>(entry, 4);
       const first: u32 = load<u8>(p);
@@ -273,9 +319,8 @@ export function parse(
 
       if (!done) {
         if (cellEnd == 0) {
-          let c: u32 = load<u8>(p);
-          while (c != delimiter && c != newline) c = load<u8>(++p);
-          cellEnd = crlf && c == newline && p < end && p > cellStart && <u32>load<u8>(p - 1) == CR ? p - 1 : p;
+          p = findEither(p, delimiters16, newlines16);
+          cellEnd = crlf && <u32>load<u8>(p) == newline && p < end && p > cellStart && <u32>load<u8>(p - 1) == CR ? p - 1 : p;
           // The newline at `end` is ours; a CR before it is the file's last byte and belongs to the cell.
         }
         for (let a: u32 = 0; a < actionCount; a++) {
@@ -323,6 +368,7 @@ export function parse(
         stop = ODD_RECORD;
         break;
       }
+      column++;
     }
     if (stop != DONE) break;
     row++;
@@ -332,36 +378,6 @@ export function parse(
   exceptions = stop == ODD_RECORD ? raisedBefore : raised;
   position = <u32>(stop == DONE ? end : record);
   return stop;
-}
-
-/**
- * Kept text of one action: spans -> contiguous bytes and Arrow offsets, doubled quotes made single.
- * @param offsets room for rowCount + 1 i32
- * @returns bytes written to `target`
- */
-export function gather(spans: usize, rowCount: u32, target: usize, offsets: usize, quote: u32): u32 {
-  let to = target;
-  store<u32>(offsets, 0);
-  for (let row: u32 = 0; row < rowCount; row++) {
-    const start = <usize>load<u32>(spans + ((<usize>row) << 3));
-    const rawEnd = load<u32>(spans + ((<usize>row) << 3), 4);
-    const end = <usize>(rawEnd & ~DOUBLED);
-    if (rawEnd & DOUBLED) {
-      for (let p = start; p < end; p++) {
-        const c: u32 = load<u8>(p);
-        store<u8>(to++, <u8>c);
-        if (c == quote) p++;
-      }
-    } else {
-      const size = end - start;
-      if (size <= 16) {
-        for (let i: usize = 0; i < size; i++) store<u8>(to + i, load<u8>(start + i));
-      } else memory.copy(to, start, size);
-      to += size;
-    }
-    store<u32>(offsets + ((<usize>(row + 1)) << 2), <u32>(to - target));
-  }
-  return <u32>(to - target);
 }
 
 /** First byte that the caller may lay out. */

@@ -10,8 +10,8 @@ const DOT: u32 = 46;
 /** Largest integer below which every one is a double. */
 const EXACT: u64 = 9007199254740992;
 const MAX_POWER: i32 = 22;
-const EXACT_SINGLE: u64 = 16777216;
-const MAX_SINGLE_POWER: i32 = 10;
+export const EXACT_SINGLE: u64 = 16777216;
+export const MAX_SINGLE_POWER: i32 = 10;
 
 /** Results of scanNumber. */
 export let mantissa: u64 = 0;
@@ -20,7 +20,7 @@ export let negative: bool = false;
 
 // @ts-ignore: decorator
 @inline
-function powerOfTen(exponent: i32): f64 {
+export function powerOfTen(exponent: i32): f64 {
   return load<f64>(POWERS + ((<usize>exponent) << 3));
 }
 
@@ -131,6 +131,14 @@ export function storeFloat32(at: usize): u32 {
   return power == 0 ? STORED_LARGE : STORED;
 }
 
+/** storeFloat32 of a number that was read elsewhere; a call, where code size matters more. */
+export function storeMantissa(value: u64, exponent: i32, minus: bool, at: usize): u32 {
+  mantissa = value;
+  power = exponent;
+  negative = minus;
+  return storeFloat32(at);
+}
+
 /** Of a cell [start, after) that was STORED_LARGE at `at`: digits only, and not the value of the float32. */
 export function wasRounded(start: usize, after: usize, at: usize): bool {
   if (<u64>Math.abs(<f64>load<f32>(at)) == mantissa) return false;
@@ -161,55 +169,4 @@ export function scanInteger(start: usize, canonical: bool): usize {
   if (canonical && load<u8>(first) == 48 && (digits > 1 || negative)) return 0;
   mantissa = m;
   return p;
-}
-
-const ZEROS: u64 = 0x3030303030303030;
-const TOP_BITS: u64 = 0x8080808080808080;
-/** Added to a byte below 128, sets its top bit when the byte is above 9. */
-const ABOVE_NINE: u64 = 0x7676767676767676;
-
-/** Value of eight digits, one per byte, the first in the lowest byte. */
-// @ts-ignore: decorator
-@inline
-function eightDigits(digits: u64): u32 {
-  const pairs = digits * 10 + (digits >> 8);
-  return <u32>(
-    (((pairs & 0x000000ff000000ff) * 0x000f424000000064 + ((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >> 32)
-  );
-}
-
-/**
- * A number of at most eight bytes behind its sign, digits and one point, written as the nearest float32. All digits are read at once,
- * so that their count, which no branch predictor can guess, costs nothing. At most 7 digits: exact in one division.
- *
- * Reads eight bytes from `start` + 1 on, whatever stands there.
- * @returns the byte after the number, or 0 when it is not of this form
- */
-// @ts-ignore: decorator
-@inline
-export function readShortFloat32(start: usize, at: usize): usize {
-  const sign = <usize>(<u32>load<u8>(start) == MINUS);
-  const p = start + sign;
-  const digits = load<u64>(p) ^ ZEROS;
-  const others = (((digits & ~TOP_BITS) + ABOVE_NINE) | digits) & TOP_BITS;
-  if (others == 0) return 0;
-  const firstBit = ctz(others);
-  let size = firstBit >> 3;
-  let compact = digits;
-  let fraction: u64 = 0;
-  let point: usize = 0;
-  if (<u32>load<u8>(p + <usize>size) == DOT) {
-    const rest = others & (others - 1);
-    if (rest == 0) return 0;
-    const before = (<u64>1 << (firstBit - 7)) - 1;
-    compact = (digits & before) | ((digits >> 8) & ~before);
-    const end = ctz(rest) >> 3;
-    fraction = end - size - 1;
-    size = end - 1;
-    point = 1;
-  }
-  if (size == 0) return 0;
-  const value = <f32>eightDigits(compact << (64 - (size << 3))) / <f32>powerOfTen(<i32>fraction);
-  store<f32>(at, sign != 0 ? -value : value);
-  return p + <usize>size + point;
 }

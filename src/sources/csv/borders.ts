@@ -1,8 +1,9 @@
 /**
  * Finds record borders for chunk planning, block by block. Two automata with one interface, both equal to scanRecord:
- * the quick one (single-byte delimiter, quote and escape, no comments) jumps from quote to quote and looks at newlines only where a
- * border is wanted; the plain one scans every record and holds the one in progress.
+ * the quick one (single-byte delimiter, quote and escape, no comments) jumps from quote to quote, has the many of a long way passed by
+ * a WebAssembly kernel, and looks at newlines only where a border is wanted; the plain one scans every record and holds the one in progress.
  */
+import { type BorderKernel, loadBorderKernel } from "./border-kernel.ts";
 import { scanRecord, type Tokens } from "./records.ts";
 
 export interface BorderFinder {
@@ -18,6 +19,8 @@ export interface BorderFinder {
    * call is for the bytes that follow, from 0
    */
   find(block: Buffer, base: number, from: number, stopAt: number): number;
+  /** Memory for blocks of up to that many bytes: one that is read into it need not be copied. Undefined where it makes no difference. */
+  blockMemory?(bytes: number): Buffer | undefined;
 }
 
 /** @param start absolute offset of the first record */
@@ -37,6 +40,8 @@ const ESCAPED = 3;
 
 /** Bytes looked at one by one before Buffer.indexOf, whose call costs as much as some 60 of them. */
 const NEAR = 64;
+/** Bytes from which a call of the kernel is cheaper. */
+const WORTH_PASSING = 256;
 
 class QuickBorders implements BorderFinder {
   recordStart: number;
@@ -53,6 +58,9 @@ class QuickBorders implements BorderFinder {
   private knownNewline = -1;
   private knownQuote = -1;
   private knownBase = -1;
+  /** Passes blocks with many quotes; loaded for the first of them. */
+  private kernel: BorderKernel | null = null;
+  private readonly passable: boolean;
 
   constructor(tokens: Tokens, start: number) {
     this.recordStart = start;
@@ -61,6 +69,7 @@ class QuickBorders implements BorderFinder {
     this.quote = tokens.quote === null ? -1 : tokens.quote[0]!;
     this.escapeByte = tokens.escape === null || tokens.escapeIsQuote ? -1 : tokens.escape[0]!;
     this.newline = tokens.newline;
+    this.passable = this.quote >= 0 && this.escapeByte < 0;
   }
 
   get openQuote(): number {
@@ -75,6 +84,7 @@ class QuickBorders implements BorderFinder {
       this.knownNewline = -1;
       this.knownQuote = -1;
     }
+    if (this.passable) i = this.pass(block, base, i, Math.min(length, stopAt - 1));
     while (i < length) {
       if (this.state === UNQUOTED) {
         const quoteAt = this.nextQuote(block, i);
@@ -110,6 +120,26 @@ class QuickBorders implements BorderFinder {
       }
     }
     return -1;
+  }
+
+  blockMemory(bytes: number): Buffer | undefined {
+    if (!this.passable) return undefined;
+    this.kernel ??= loadBorderKernel();
+    return this.kernel.memory(bytes);
+  }
+
+  /** Over bytes in which no border is wanted, where quotes would be met one by one. @returns the byte to go on from */
+  private pass(block: Buffer, base: number, from: number, to: number): number {
+    if (to - from < WORTH_PASSING || (this.state === UNQUOTED && this.nextQuote(block, from) >= to - WORTH_PASSING)) return from;
+    this.kernel ??= loadBorderKernel();
+    const { delimiter, quote, newline } = this;
+    const passed = this.kernel.pass(block, from, to, this.state, this.atFieldStart, delimiter, quote, newline);
+    this.state = passed.state;
+    if (passed.behindNewline >= 0) this.recordStart = base + passed.behindNewline;
+    if (passed.openedAt >= 0) this.quoteAt = base + passed.openedAt;
+    const last = block[to - 1];
+    this.atFieldStart = passed.state === UNQUOTED && (last === delimiter || last === newline);
+    return to;
   }
 
   /** From within a quoted field to behind its closing quote, or to the end of the block. */

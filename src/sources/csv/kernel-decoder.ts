@@ -28,8 +28,8 @@ import { type CsvKernel, loadCsvKernel } from "./kernel-module.ts";
 import { KernelResult, type Layout } from "./kernel-result.ts";
 import { type Tokens, tokensOf } from "./records.ts";
 
-/** Room behind the input for the sentinel and for loads that look one byte ahead. */
-const PAD_BYTES = 16;
+/** Room behind the input for the sentinel and for loads of 64 bytes that begin at it or next to it. */
+const PAD_BYTES = 80;
 /** Beyond it (a long record of very many columns) the reference decodes, whose memory grows with what is there. */
 const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
 
@@ -183,6 +183,7 @@ class KernelDecoder implements CsvDecoder {
     const table = new Uint32Array(this.kernel.memory.buffer, this.columnTable, (this.width * COLUMN_BYTES) / 4);
     const order = this.known.actions;
     let run = 0;
+    let skip = 0;
     // Actions are in order of their columns.
     let behind = order.length;
     for (let column = this.width - 1; column >= 0; column--) {
@@ -194,7 +195,8 @@ class KernelDecoder implements CsvDecoder {
       const next = order[first + 1];
       const joins = count === 1 && next?.column === column + 1 && this.areNeighbours(own!, next);
       run = count === 1 && own!.kind === KIND.float32 ? (joins ? run + 1 : 1) : 0;
-      table.set([count > 0 ? first : 0, count, run], (column * COLUMN_BYTES) / 4);
+      skip = count === 0 ? skip + 1 : 0;
+      table.set([count > 0 ? first : 0, count, run, skip], (column * COLUMN_BYTES) / 4);
     }
   }
 

@@ -17,7 +17,7 @@ export const KIND = {
   exception: 8,
 } as const;
 export const FLAG = { emptyIsNan: 1, emptyIsNull: 2, checkNulls: 4 } as const;
-export const COLUMN_BYTES = 12;
+export const COLUMN_BYTES = 16;
 export const ACTION_BYTES = 64;
 export const EXCEPTION_BYTES = 16;
 /** Top bit of an end offset: the cell holds doubled quotes. */

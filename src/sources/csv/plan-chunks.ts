@@ -120,7 +120,8 @@ async function* planRange(
     const size = file.sizeBytes!;
     const cutter = new Cutter(firstByte, tokens, options.chunkBytes, dialect.maxRecordBytes);
     const place = (byte: number): Promise<ErrorPlace> => placeOf(file, blocksOf(file), byte, tokens.newline);
-    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(BLOCK_BYTES, size - firstByte)));
+    const blockBytes = Math.max(1, Math.min(BLOCK_BYTES, size - firstByte));
+    const buffer = cutter.finder.blockMemory?.(blockBytes) ?? Buffer.allocUnsafeSlow(blockBytes);
     for (let base = firstByte; base < size; ) {
       checkAborted(options.signal);
       const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - base), base);

@@ -13,7 +13,7 @@ const dialects = fc.record({
 });
 
 const pieces = [",", ";", "\t", "|", "||", '"', '""', "'", "\\", "#", "//", "\n", "\r\n", "\r", "a", "bc", "é", "\0", " "];
-const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 60 }).map((parts) => parts.join(""));
+const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 60, size: "max" }).map((parts) => parts.join(""));
 
 function setUp(choice: typeof dialects extends fc.Arbitrary<infer T> ? T : never) {
   const mark = choice.escape === "same" ? (choice.quote ?? '"') : choice.escape;
@@ -74,10 +74,37 @@ test("records found one by one parse into what csv-parse makes of the whole", ()
   );
 });
 
-test("the border finder stops where scanRecord stops, however the bytes are cut into blocks", () => {
-  const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 8 });
+/** Long ways without a border, as a kernel passes them: the common dialects, quotes and newlines at every place of its 64 bytes. */
+const longPieces = [...pieces, '"a,b"', '"a ""b"" \n"', ',"', '",', "x".repeat(29), "y".repeat(61), `"${'""'.repeat(40)}"`];
+const longTexts = fc.array(fc.constantFrom(...longPieces), { maxLength: 400, size: "max" }).map((parts) => parts.join(""));
+/** Where each cut falls on a quote, or next to one. */
+const denseTexts = fc
+  .array(fc.constantFrom('"', '"', '"', ",", "\n", "a"), { maxLength: 1_500, size: "max" })
+  .map((parts) => parts.join(""));
+const commonDialects: typeof dialects = fc.record({
+  delimiter: fc.constantFrom(",", ";", "\t"),
+  quote: fc.constantFrom('"', "'", null),
+  escape: fc.constant("same"),
+  comment: fc.constant(null),
+  recordDelimiter: fc.constantFrom("\n" as const, "\r" as const),
+});
+const plainDialect: typeof dialects = fc.constant({
+  delimiter: ",",
+  quote: '"',
+  escape: "same",
+  comment: null,
+  recordDelimiter: "\n",
+});
+
+test.each([
+  { of: "short texts", dialects, texts, blocks: [1, 9], steps: [1, 40], numRuns: 5_000 },
+  { of: "long texts", dialects: commonDialects, texts: longTexts, blocks: [1, 3_000], steps: [1, 2_000], numRuns: 400 },
+  { of: "quotes above all", dialects: plainDialect, texts: denseTexts, blocks: [250, 500], steps: [250, 1_200], numRuns: 500 },
+])("the border finder stops where scanRecord stops, however the bytes are cut into blocks: $of", (size) => {
+  const between = ([min, max]: number[]) => fc.integer({ min: min!, max: max! });
+  const cuts = fc.array(between(size.blocks), { minLength: 1, maxLength: 8 });
   fc.assert(
-    fc.property(dialects, texts, cuts, fc.integer({ min: 1, max: 40 }), (choice, text, blockSizes, step) => {
+    fc.property(size.dialects, size.texts, cuts, between(size.steps), fc.boolean(), (choice, text, blockSizes, step, inPlace) => {
       const { tokens } = setUp(choice);
       const bytes = Buffer.from(text);
       const lines: number[] = [];
@@ -99,11 +126,13 @@ test("the border finder stops where scanRecord stops, however the bytes are cut 
         }
       }
       const finder = borderFinder(tokens, base);
+      const memory = inPlace ? finder.blockMemory?.(size.blocks[1]!) : undefined;
       const found: number[] = [];
       let chunkStart = 0;
       let at = 0;
       for (let turn = 0; at < bytes.length; turn++) {
-        const block = Buffer.from(bytes.subarray(at, at + blockSizes[turn % blockSizes.length]!));
+        const part = bytes.subarray(at, at + blockSizes[turn % blockSizes.length]!);
+        const block = memory ? memory.subarray(0, part.copy(memory)) : Buffer.from(part);
         let from = 0;
         for (;;) {
           const border = finder.find(block, base + at, from, Math.max(chunkStart + step - at, from + 1));
@@ -120,7 +149,7 @@ test("the border finder stops where scanRecord stops, however the bytes are cut 
       expect(finder.recordStart - base).toBe(lines.at(-1) ?? 0);
       expect(finder.openQuote < 0 ? -1 : finder.openQuote - base).toBe(openQuote);
     }),
-    { numRuns: 5_000 },
+    { numRuns: size.numRuns },
   );
 });
 
