@@ -1,12 +1,15 @@
-/** Worker side: the bytes of a chunk, inline or read again by range. Holds one file open, and the bytes of the last chunk. */
-import type { FileHandle } from "node:fs/promises";
+/**
+ * Worker side: the bytes of a chunk, inline or read again by range. Holds one file open, and the bytes of the last chunk. A worker has nothing
+ * else to do while it reads, so it reads itself: by way of Node's thread pool each chunk takes two more changes of threads.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteChunk } from "../../core/chunk.ts";
 import type { SourceFile } from "../../core/source.ts";
-import { changedError, checkUnchanged, inputError, openInput, readFully } from "./input.ts";
+import { changedError, checkSame, inputError } from "./input.ts";
 
 export class ChunkBytes {
-  private handle: FileHandle | null = null;
-  private handleFile = -1;
+  private fd = -1;
+  private openFile = -1;
   private buffer: Buffer = Buffer.alloc(0);
   private last: { index: number; bytes: Uint8Array } | null = null;
 
@@ -30,24 +33,27 @@ export class ChunkBytes {
 
   async close(): Promise<void> {
     this.last = null;
-    await this.handle?.close();
-    this.handle = null;
-    this.handleFile = -1;
+    if (this.fd >= 0) closeSync(this.fd);
+    this.fd = -1;
+    this.openFile = -1;
   }
 
   private async readRange(chunk: ByteChunk): Promise<Uint8Array> {
     const file = this.files[chunk.file]!;
     const length = chunk.byteEnd - chunk.byteStart;
     try {
-      if (this.handle === null || this.handleFile !== chunk.file) {
+      if (this.openFile !== chunk.file) {
         await this.close();
-        this.handle = await openInput(file.path);
-        this.handleFile = chunk.file;
+        this.fd = openSync(file.path, "r");
+        this.openFile = chunk.file;
       }
       const bytes = this.reserve?.(length) ?? this.ownBuffer(length);
-      const read = await readFully(this.handle, bytes, chunk.byteStart);
-      if (read < length) throw changedError(file, `it ends at byte ${chunk.byteStart + read}`);
-      await checkUnchanged(this.handle, file);
+      for (let filled = 0; filled < length; ) {
+        const read = readSync(this.fd, bytes, filled, length - filled, chunk.byteStart + filled);
+        if (read === 0) throw changedError(file, `it ends at byte ${chunk.byteStart + filled}`);
+        filled += read;
+      }
+      checkSame(fstatSync(this.fd), file);
       return bytes;
     } catch (error) {
       throw inputError(error, file.path);

@@ -76,7 +76,11 @@ export function changedError(file: SourceFile, actual: string): BatchPredictErro
 
 /** @throws BP_INPUT_CHANGED */
 export async function checkUnchanged(handle: FileHandle, file: SourceFile): Promise<void> {
-  const { size, mtimeMs } = await handle.stat();
+  checkSame(await handle.stat(), file);
+}
+
+/** @throws BP_INPUT_CHANGED */
+export function checkSame({ size, mtimeMs }: { size: number; mtimeMs: number }, file: SourceFile): void {
   if (file.sizeBytes !== null && size !== file.sizeBytes) throw changedError(file, `${size} bytes`);
   if (file.mtimeMs !== null && mtimeMs !== file.mtimeMs) throw changedError(file, "same size, written to since");
 }
