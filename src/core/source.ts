@@ -115,6 +115,8 @@ export interface SourceDescription {
    * are read of so many rows (a compressed record batch); `columnBytes`: the largest of the columns that are read (a Parquet row group).
    */
   indivisible?: { what: string; bytes?: number; rows?: number; columnBytes?: number[] };
+  /** Rows of what chunks are cut from can be read without those before them, at little cost (Parquet of numbers, not compressed or by snappy). */
+  divisible?: boolean;
   /** First records as text, for `inspect` (at most 5). */
   preview: string[][];
   /** What a user should be told about how the data was understood, e.g. a column without a name. */

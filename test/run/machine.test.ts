@@ -68,6 +68,12 @@ describe("auto", () => {
     expect(Math.ceil((70 * MB) / chunkBytes(10_000, 70 * MB))).toBe(16);
   });
 
+  it("cuts row groups only where their parts can be read for themselves", () => {
+    const parquet = { format: "parquet", bytes: 1000 * MB, columns: [] } as const;
+    expect(sizeRun(AUTO, {}, facts({ source: parquet })).chunkBytes).toBe(64 * MB);
+    expect(sizeRun(AUTO, {}, facts({ source: { ...parquet, divisible: true } })).chunkBytes).toBe(12 * MB);
+  });
+
   it("gives each shard several chunks, so that shards are about even", () => {
     const shard = { index: 1, count: 4 };
     const { chunkBytes } = sizeRun({ ...AUTO, shard }, {}, facts({ source: { format: "parquet", bytes: 64 * MB, columns: [] } }));

@@ -8,6 +8,7 @@ import { describeColumns } from "../describe-columns.ts";
 import { type GroupSize, openParquetFile, type ParquetFile } from "./parquet-file.ts";
 import { planRowChunks } from "./plan-row-ranges.ts";
 import { previewRows } from "./preview.ts";
+import { isDivisible } from "./quick-columns.ts";
 
 /**
  * @param files at least one; all with one schema
@@ -18,6 +19,7 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
   const seen: SourceFile[] = [];
   let first: { schema: Schema; path: string } | undefined;
   let preview: string[][] = [];
+  let divisible = true;
   let largest: { bytes: number; held: SourceDescription["indivisible"] } | null = null;
   for (const { path } of files) {
     if (path === "-") throw fromStdin();
@@ -25,6 +27,7 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
     try {
       groups.push(file.groups);
       const bytes = file.groups.reduce((most, group) => Math.max(most, group.bytes), 0);
+      divisible &&= partsAreCheap(file);
       if (bytes > (largest?.bytes ?? 0)) largest = { bytes, held: largestColumns(file, bytes) };
       seen.push(file.file);
       if (first === undefined) first = { schema: file.schema, path };
@@ -41,6 +44,7 @@ export async function openParquetSource(files: readonly SourceFile[], options: S
     {
       ...(rows > 0 ? { rowBytes: decoded / rows } : {}),
       ...(largest?.held ? { indivisible: largest.held } : {}),
+      ...(divisible ? { divisible } : {}),
       format: "parquet",
       files: seen,
       columns: describeColumns(first.schema, first.path),
@@ -66,6 +70,16 @@ function largestColumns(file: ParquetFile, bytes: number): SourceDescription["in
   } catch {
     // Columns that cannot be read are an error only to whom they matter.
     return undefined;
+  }
+}
+
+/** Row groups of one file are written in one way, so the first tells. */
+function partsAreCheap(file: ParquetFile): boolean {
+  try {
+    return file.groups.length > 0 && isDivisible(file, 0);
+  } catch {
+    // As above.
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Columns of numbers that need no general decoder: from the pages of a column chunk into Arrow columns (page-decoder.ts). */
 import { type Data, type DataType, type Float, type Int, makeData, Precision, Type } from "apache-arrow";
-import { loadCodecs, type PageHead, pageHead } from "../../formats/parquet-pages.ts";
+import { isSlowCodec, loadCodecs, type PageHead, pageHead } from "../../formats/parquet-pages.ts";
 import type { ParquetColumnChunk } from "../../formats/parquet-row-group.ts";
 import { ColumnMemory } from "./column-memory.ts";
 import { type ColumnPlaces, decodePages, isQuickCodec } from "./page-decoder.ts";
@@ -225,6 +225,14 @@ function roomOf(pages: readonly PageHead[]): number {
 
 function dictionaryOf(pages: readonly PageHead[]): number {
   return pages.reduce((most, { values, uncompressed }) => (values === null ? Math.max(most, uncompressed) : most), 0);
+}
+
+/** Whether any rows of the group can be had at little cost: nothing has to be decompressed slowly, and no column needs the general decoder. */
+export function isDivisible(file: ParquetFile, unit: number): boolean {
+  return file.fields.every((_, column) => {
+    const found = quickColumn(file, column, file.chunksOf(unit, [column])[0]!);
+    return found !== null && !isSlowCodec(found.chunk.codec);
+  });
 }
 
 function quickColumn(file: ParquetFile, column: number, [chunk]: ParquetColumnChunk[]): QuickColumn | null {

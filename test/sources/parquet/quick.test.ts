@@ -6,6 +6,7 @@ import { Float32, Float64, Int32, Int64, RecordBatchReader, Table, tableToIPC, U
 import { Compression, readParquet, Table as WasmTable, WriterPropertiesBuilder, WriterVersion, writeParquet } from "parquet-wasm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type DecodeOptions, decodeRows } from "../../../src/sources/parquet/decode-row-group.ts";
+import { openParquetSource } from "../../../src/sources/parquet/index.ts";
 import { openParquetFile, type ParquetFile } from "../../../src/sources/parquet/parquet-file.ts";
 import { QuickDecoder } from "../../../src/sources/parquet/quick-columns.ts";
 import { textReader } from "../../../src/values/arrow-text.ts";
@@ -137,6 +138,21 @@ describe("columns read in quick ways", () => {
       }
     });
   }
+
+  it("say whether parts of a row group can be read at little cost", async () => {
+    const divisible = async (of: Table, codec: Compression): Promise<boolean | undefined> => {
+      const file = path.join(folder, "part.parquet");
+      const properties = new WriterPropertiesBuilder().setCompression(codec).build();
+      fs.writeFileSync(file, writeParquet(WasmTable.fromIPCStream(tableToIPC(of, "stream")), properties));
+      const source = await openParquetSource([{ path: file, sizeBytes: null, mtimeMs: null }], { csv: {} });
+      await source.close();
+      return source.description.divisible;
+    };
+    const numbers = table(true).select(["double", "single", "whole", "small"]);
+    expect(await divisible(numbers, Compression.SNAPPY)).toBe(true);
+    expect(await divisible(numbers, Compression.ZSTD)).toBeUndefined();
+    expect(await divisible(table(true), Compression.SNAPPY)).toBeUndefined();
+  });
 
   it("include groups and lists that are decompressed before they are decoded", async () => {
     const file = path.join(folder, "nested.parquet");
