@@ -58,6 +58,7 @@ export function columnsOf(fields: readonly Field[], path: string): SqliteColumn[
       throw new BatchPredictError("BP_CONFIG", `column ${JSON.stringify(name)} has a NUL character in its name`, {
         where: { file: path, column: name },
         hints: ["leave the column out with --keep, or write another format"],
+        exitCode: 2,
       });
     }
   }
