@@ -160,3 +160,19 @@ test("a quoted megabyte with newlines is one record", () => {
   expect(finder.find(bytes, 0, 0, 5)).toBe(bytes.length - 4);
   expect(finder.lastStart).toBe(4);
 });
+
+test.each(["x", "x,", '"x', '"x"', "x\n", '"x""'])(
+  "a block that begins with a quote goes on from the state in which %j ended",
+  (head) => {
+    const tokens = tokensOf({ delimiter: ",", quote: '"', escape: '"', comment: null, encoding: "utf-8", recordDelimiter: "\n" });
+    const tail = Buffer.from(`"${"a,b\n".repeat(200)}`);
+    const whole = Buffer.concat([Buffer.from(head), tail]);
+    let start = 0;
+    let scan = scanRecord(whole, 0, whole.length, tokens, false);
+    for (; scan.kind !== "incomplete"; scan = scanRecord(whole, start, whole.length, tokens, false)) start = scan.next;
+    const finder = borderFinder(tokens, 0);
+    expect(finder.find(Buffer.from(head), 0, 0, 10_000)).toBe(-1);
+    expect(finder.find(tail, head.length, 0, 10_000)).toBe(-1);
+    expect([finder.recordStart, finder.openQuote]).toEqual([start, scan.openQuote]);
+  },
+);
