@@ -67,11 +67,7 @@ export function sizeRun(
     return chosen;
   };
   const large = facts.modelBytes > LARGE_MODEL_BYTES;
-  const workers = choose("workers", settings.workers, () => {
-    if (large) return [1, "auto: the model is too large to load several times"];
-    if ((facts.source.bytes ?? Number.POSITIVE_INFINITY) < ONE_WORKER_BYTES) return [1, "auto: the input is small"];
-    return [Math.max(1, facts.cores), `auto: ${facts.cores} cores`];
-  });
+  const workers = choose("workers", settings.workers, () => autoWorkers(facts.modelBytes, facts.source.bytes, facts.cores));
   const threads = choose("threads", settings.threads, () =>
     workers === 1 && large ? [facts.cores, "auto: one worker uses all cores"] : [1, "auto: one per worker"],
   );
@@ -85,6 +81,13 @@ export function sizeRun(
     "auto: the input's size",
   ]);
   return { batchSize, workers, threads, chunkBytes, origins };
+}
+
+/** @param sourceBytes null: not known */
+export function autoWorkers(modelBytes: number, sourceBytes: number | null, cores: number): [number, Origin] {
+  if (modelBytes > LARGE_MODEL_BYTES) return [1, "auto: the model is too large to load several times"];
+  if ((sourceBytes ?? Number.POSITIVE_INFINITY) < ONE_WORKER_BYTES) return [1, "auto: the input is small"];
+  return [Math.max(1, cores), `auto: ${cores} cores`];
 }
 
 export function tensorRowBytes(plan: BindingPlan): number {
