@@ -1,7 +1,9 @@
 /** JOB on the command line to a file: a path, or a name in the jobs folder. A name is never a path. */
+
 import fs from "node:fs";
 import path from "node:path";
 import { BatchPredictError } from "../core/errors.ts";
+import { groupDigits } from "../core/group-digits.ts";
 import { suggest } from "../core/suggest.ts";
 import { readJobText } from "./job-text.ts";
 
@@ -98,8 +100,7 @@ export function readJobBytes(file: string, shown: string): string {
   let bytes: Buffer;
   try {
     const { size } = fs.statSync(file);
-    if (size > MAX_BYTES)
-      refuse(`${shown} has ${size.toLocaleString("en-US")} bytes, too many for a job file`, "did you mean --input?");
+    if (size > MAX_BYTES) refuse(`${shown} has ${groupDigits(size)} bytes, too many for a job file`, "did you mean --input?");
     bytes = fs.readFileSync(file);
   } catch (error) {
     if (error instanceof BatchPredictError) throw error;

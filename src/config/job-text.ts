@@ -3,7 +3,9 @@
  * No custom tags, no merging of documents, bounded aliases; variables and templates are filled in here, because only
  * here it is known whether a value was quoted.
  */
+
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, type YAMLError } from "yaml";
+import { groupDigits } from "../core/group-digits.ts";
 import { type ExpandContext, expand } from "./expand.ts";
 
 export interface TextProblem {
@@ -106,7 +108,7 @@ export function readJobText(text: string, context: ExpandContext): JobText {
 
   const value = walk(document.contents as Node | null, "", 1);
   if (values > MAX_VALUES) {
-    result.problems.push({ message: `more than ${MAX_VALUES.toLocaleString("en-US")} values`, hints: [], line: 1 });
+    result.problems.push({ message: `more than ${groupDigits(MAX_VALUES)} values`, hints: [], line: 1 });
   } else if (isMap(document.contents)) {
     result.value = value as Record<string, unknown>;
   } else {

@@ -1,4 +1,5 @@
 /** One text to one setting. A parser gives the value or says what is wrong; where it came from is the caller's business. */
+import { groupDigits } from "../core/group-digits.ts";
 import { iconv } from "../core/iconv.ts";
 import type { RunSettings } from "../core/settings.ts";
 import { suggest } from "../core/suggest.ts";
@@ -16,7 +17,7 @@ export type Parsed<T> = { value: T } | Refusal;
 export type Parser<T> = (text: string) => Parsed<T>;
 
 export function whole(min: number, max: number): Parser<number> {
-  const range = `a whole number from ${min} to ${max.toLocaleString("en-US")}`;
+  const range = `a whole number from ${min} to ${groupDigits(max)}`;
   return (text) => {
     const value = parseWhole(text);
     if (value === null) return { is: "is no whole number", expected: range, hints: spelledOut(text) };

@@ -1,11 +1,11 @@
 /** Numbers and tables for people. Pure. */
+import { groupDigits } from "../core/group-digits.ts";
 
-const COUNT = new Intl.NumberFormat("en-US");
 const SIZES = ["B", "KB", "MB", "GB", "TB"] as const;
 
 /** 1234567 -> "1,234,567". */
 export function formatCount(count: number): string {
-  return COUNT.format(Math.round(count));
+  return groupDigits(Math.round(count));
 }
 
 /** Decimal units: 1500 -> "1.5 KB". */

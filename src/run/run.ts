@@ -178,6 +178,8 @@ class Run {
       throw interrupted();
     }
     accounting.finish();
+    // Their end takes as long as the output's: both at once. `close` waits for it.
+    void pool.stop();
     for (const message of accounting.warnings()) this.#options.onEvent({ type: "warning", message });
     const { read, predicted, rejected } = accounting.totals;
     this.#options.beforePublish?.({ read, predicted, rejected });

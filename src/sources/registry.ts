@@ -22,6 +22,8 @@ type OpenSource = (files: SourceFile[], options: SourceOptions, stdin?: Readable
 interface FormatEntry {
   source(): Promise<OpenSource>;
   reader(): Promise<OpenReader>;
+  /** Loads what the reader loads when it is opened. */
+  preload?(): Promise<void>;
 }
 
 const arrow: FormatEntry = {
@@ -33,6 +35,7 @@ const FORMATS: Record<SourceFormat, FormatEntry> = {
   csv: {
     source: async () => (await import("./csv/index.ts")).openCsvSource,
     reader: async () => (await import("./csv/reader.ts")).openCsvReader,
+    preload: async () => (await import("./csv/reader.ts")).preloadCsvReader(),
   },
   jsonl: {
     source: async () => (await import("./jsonl/index.ts")).openJsonlSource,
@@ -99,7 +102,8 @@ export async function openReader(
 
 /** Loads what reading such a source takes. */
 export async function preloadReader(format: SourceFormat): Promise<void> {
-  await FORMATS[format].reader();
+  const { reader, preload = reader } = FORMATS[format];
+  await preload();
 }
 
 /** By the name alone, for what may be wrong. */

@@ -1,6 +1,8 @@
 /** `expect` of a job file, looked at after the last row and before the output appears. */
+
 import type { JobFile } from "../../config/read-job.ts";
 import { BatchPredictError } from "../../core/errors.ts";
+import { groupDigits } from "../../core/group-digits.ts";
 
 /** @throws BP_EXPECTATION, exit code 3 */
 export function checkExpectation(file: JobFile, rows: { read: number; predicted: number; rejected: number }): void {
@@ -23,5 +25,5 @@ export function checkExpectation(file: JobFile, rows: { read: number; predicted:
 }
 
 function count(rows: number): string {
-  return `${rows.toLocaleString("en-US")} rows`;
+  return `${groupDigits(rows)} rows`;
 }

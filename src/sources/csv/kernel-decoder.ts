@@ -40,6 +40,11 @@ export const makeKernelDecoder: MakeCsvDecoder = (description, plan) => {
   return known === null ? reference : new KernelDecoder(description, plan, known, reference);
 };
 
+/** Ahead of the first decoder, which takes what is compiled. */
+export function compileKernel(): void {
+  loadCsvKernel();
+}
+
 class KernelDecoder implements CsvDecoder {
   private readonly kernel: CsvKernel = loadCsvKernel();
   private readonly filler: TensorFiller;

@@ -52,6 +52,10 @@ export function csvReader(description: SourceDescription, plan: BindingPlan, mak
   return new CsvChunkReader(description, make(description, plan));
 }
 
+export async function preloadCsvReader(): Promise<void> {
+  (await import("./kernel-decoder.ts")).compileKernel();
+}
+
 /** The kernel where it knows the dialect, unless it is switched off; else the reference. */
 export const openCsvReader: OpenReader = async (description, plan, options = {}) => {
   const { makeKernelDecoder } = await import("./kernel-decoder.ts");
