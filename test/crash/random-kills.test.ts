@@ -19,7 +19,7 @@ const GIVEN = {
   args: ["--chunk-bytes", long ? "48KiB" : "16KiB"],
   env: { BATCHPREDICT_COMMIT_ROWS: long ? "2000" : "500" },
 };
-const NAMES = ["SQLite append", "SQLite replace", "SQLite upsert", "Parquet", "CSV", ...(long ? ["Arrow"] : [])];
+const NAMES = ["SQLite append", "SQLite replace", "SQLite upsert", "Parquet", "CSV", ...(long ? ["SQLite new", "Arrow"] : [])];
 
 let folder: string;
 beforeAll(() => {
