@@ -49,8 +49,8 @@ export function mendChunk(mending: Mending): DecodedChunk | null {
   const found = findBad(mending);
   if (found === null) return null;
   const { bad, rows } = found;
-  const newline = Buffer.of(tokens.newline);
-  const judged = reference.decode(Buffer.concat(bad.flatMap(({ start, end }) => [bytes.subarray(start, end), newline])), 0, 0);
+  // Each with the newline that ends it; only the last may lack one, and after a CR of its own none may be put there.
+  const judged = reference.decode(Buffer.concat(bad.map(({ start, end }) => bytes.subarray(start, end))), 0, 0);
   if (judged.rows > 0 || judged.rejects.length !== bad.length) return null;
 
   let to = layout.spare;
