@@ -17,52 +17,30 @@
  * Span (kept text), 8 bytes per row: start, end (top bit as above).
  */
 
-import { longFloat32, shortFloat32 } from "./digits";
-import { either64, findEither, SKIP_FAILED, skipColumns, skipEnded, skippedLines } from "./find";
-import { DOUBLED } from "./gather";
 import {
-  isExact,
-  mantissa,
-  negative,
-  STORED,
-  STORED_LARGE,
-  scaled,
-  scanInteger,
-  scanNumber,
-  storeFloat32,
-  wasRounded,
-} from "./numbers";
+  A_DEST,
+  A_FLAGS,
+  A_KIND,
+  A_STRIDE,
+  A_WIDTH,
+  ACTION_BYTES,
+  act,
+  actEmpty,
+  CHECK_NULLS,
+  countInexact,
+  EXCEPTION,
+  FLOAT32,
+  floatCell,
+  KEEP_FLOAT64,
+  KEEP_TEXT,
+  rounded,
+} from "./actions";
+import { findEither, SKIP_FAILED, skipColumns, skipEnded, skippedLines } from "./find";
+import { ENDS, fourFloat32, LONGEST_FOUR, MOST_ENDS, noteEnds } from "./four";
+import { DOUBLED } from "./gather";
 
 export { gather } from "./gather";
 
-/** Action kinds; the same numbers stand in sources/csv/kernel-layout.ts. */
-const FLOAT32: u32 = 1;
-const FLOAT64: u32 = 2;
-const INTEGER: u32 = 3;
-const BOOL: u32 = 4;
-const KEEP_INT64: u32 = 5;
-const KEEP_FLOAT64: u32 = 6;
-const KEEP_TEXT: u32 = 7;
-const EXCEPTION: u32 = 8;
-
-/** Action flags. */
-const EMPTY_IS_NAN: u32 = 1;
-const EMPTY_IS_NULL: u32 = 2;
-/** Text that may be one of the null values: shorter or equal to `width` bytes, the caller looks. */
-const CHECK_NULLS: u32 = 4;
-
-const A_KIND: usize = 0;
-const A_DEST: usize = 4;
-const A_STRIDE: usize = 8;
-const A_FLAGS: usize = 12;
-const A_MISSING: usize = 16;
-const A_NULLS: usize = 20;
-const A_BITMAP: usize = 24;
-const A_WIDTH: usize = 28;
-const A_MIN: usize = 32;
-const A_MAX: usize = 40;
-const A_INEXACT: usize = 48;
-const ACTION_BYTES: usize = 64;
 const COLUMN_BYTES: usize = 16;
 
 /** Why parsing stopped. */
@@ -78,80 +56,6 @@ export let lines: u32 = 0;
 export let exceptions: u32 = 0;
 /** Where it stopped: the first byte of the record it does not know. */
 export let position: u32 = 0;
-
-/** The float32 that `act` just wrote is a whole number rounded. */
-let rounded: bool = false;
-
-function countInexact(action: usize): void {
-  store<u32>(action, load<u32>(action, A_INEXACT) + 1, A_INEXACT);
-}
-
-// @ts-ignore: decorator
-@inline
-function storeInteger(at: usize, width: u32, value: i64): void {
-  if (width == 8) store<i64>(at, value);
-  else if (width == 4) store<i32>(at, <i32>value);
-  else if (width == 2) store<i16>(at, <i16>value);
-  else store<i8>(at, <i8>value);
-}
-
-/** Tries one action on the cell at `start`; its content must end exactly where the number ends. @returns the byte after it, or 0 */
-// @ts-ignore: decorator
-@inline
-function act(action: usize, kind: u32, row: u32, start: usize): usize {
-  const at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
-  if (kind == FLOAT32) {
-    const p = scanNumber(start);
-    if (p == 0) return 0;
-    const stored = storeFloat32(at);
-    rounded = stored == STORED_LARGE && wasRounded(start, p, at);
-    return stored != 0 ? p : 0;
-  }
-  if (kind == FLOAT64 || kind == KEEP_FLOAT64) {
-    const p = scanNumber(start);
-    if (p == 0 || !isExact()) return 0;
-    store<f64>(at, scaled());
-    return p;
-  }
-  if (kind == KEEP_INT64 || kind == INTEGER) {
-    const p = scanInteger(start, kind == KEEP_INT64);
-    if (p == 0) return 0;
-    const value = negative ? -(<i64>mantissa) : <i64>mantissa;
-    if (kind == INTEGER && (value < load<i64>(action, A_MIN) || value > load<i64>(action, A_MAX))) return 0;
-    storeInteger(at, kind == INTEGER ? load<u32>(action, A_WIDTH) : 8, value);
-    return p;
-  }
-  if (kind == BOOL) {
-    const c: u32 = load<u8>(start);
-    if (c != 48 && c != 49) return 0;
-    store<u8>(at, <u8>(c - 48));
-    return start + 1;
-  }
-  return 0;
-}
-
-/** An empty cell, where the action knows what that means. */
-// @ts-ignore: decorator
-@inline
-function actEmpty(action: usize, kind: u32, row: u32): bool {
-  const flags = load<u32>(action, A_FLAGS);
-  const at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
-  if (flags & EMPTY_IS_NAN) {
-    if (kind == FLOAT32) store<f32>(at, NaN);
-    else store<f64>(at, NaN);
-    store<u32>(action, load<u32>(action, A_MISSING) + 1, A_MISSING);
-    return true;
-  }
-  if (flags & EMPTY_IS_NULL) {
-    if (kind == KEEP_TEXT) store<u64>(at, 0);
-    else store<i64>(at, 0);
-    const byte = <usize>load<u32>(action, A_BITMAP) + <usize>(row >> 3);
-    store<u8>(byte, load<u8>(byte) & ~(<u8>1 << <u8>(row & 7)));
-    store<u32>(action, load<u32>(action, A_NULLS) + 1, A_NULLS);
-    return true;
-  }
-  return false;
-}
 
 /**
  * @param input first byte of a record
@@ -199,7 +103,7 @@ export function parse(
       lineCount++;
       continue;
     }
-    if (crlf && head == CR && <u32>load<u8>(p + 1) == newline) {
+    if (crlf && head == CR && <u32>load<u8>(p + 1) == newline && p + 1 < end) {
       p += 2;
       lineCount++;
       continue;
@@ -212,6 +116,7 @@ export function parse(
     raisedBefore = raised;
     linesBefore = lineCount;
     let column: u32 = 0;
+    let most = MOST_ENDS;
     while (column < count) {
       let entry = columns + <usize>column * COLUMN_BYTES;
       const skip = load<u32>(entry, 12);
@@ -231,43 +136,59 @@ export function parse(
         break;
       }
       const run = load<u32>(entry, 8);
-      if (run > 0) {
+      if (run > 0 && <u32>load<u8>(p) != quote) {
         let action = actions + <usize>load<u32>(entry) * ACTION_BYTES;
         let at = <usize>load<u32>(action, A_DEST) + <usize>row * <usize>load<u32>(action, A_STRIDE);
-        const stopColumn = column + run;
-        let window = p;
-        let ends = either64(window, delimiters16, newlines16);
-        for (;;) {
-          while (ends == 0) {
-            window += 64;
-            ends = either64(window, delimiters16, newlines16);
+        const part = min<u32>(run, most);
+        const stopColumn = column + part;
+        const found = noteEnds(p, part, delimiters16, newlines16);
+        const closes = stopColumn == count;
+        // Cells that this way may read: those that a delimiter ends, and the record's last.
+        let known = min<u32>(found, part);
+        const stopper: u32 = load<u8>(<usize>load<u32>(ENDS + (<usize>(known - 1) << 2)));
+        if ((stopper == newline) != (closes && known == part)) known--;
+        let slot = ENDS;
+        const behind = slot + (<usize>known << 2);
+        const lastSlot = ENDS + (<usize>(part - 1) << 2);
+        const recordEnd = <usize>load<u32>(lastSlot);
+        const closed = closes && known == part;
+        // A CR before the sentinel is the file's last byte and belongs to the cell.
+        if (closed && crlf && recordEnd < end && <u32>load<u8>(recordEnd - 1) == CR && recordEnd - 1 > <usize>load<u32>(lastSlot - 4))
+          store<u32>(lastSlot, <u32>(recordEnd - 1));
+        let plain = true;
+        while (slot < behind) {
+          let bad: u32 = 1;
+          let four: usize = 4;
+          if (slot + 16 <= behind) {
+            // Four that cannot all be short are not tried.
+            bad = load<u32>(slot, 12) - load<u32>(slot - 4) > LONGEST_FOUR ? 15 : fourFloat32(slot, at);
+            four = 16;
           }
-          const cellStop = window + <usize>ctz(ends);
-          const isLast = column == lastColumn;
-          if ((<u32>load<u8>(cellStop) == newline) != isLast) break;
-          // A CR before the sentinel is the file's last byte and belongs to the cell.
-          const cellEnd = isLast && crlf && cellStop < end && cellStop > p && <u32>load<u8>(cellStop - 1) == CR ? cellStop - 1 : cellStop;
-          if (!shortFloat32(p, cellEnd, at)) {
-            if (cellEnd == p) {
-              if (!actEmpty(action, FLOAT32, row)) break;
-            } else if (longFloat32(p, cellEnd, at) != STORED) {
-              // Whole numbers that may have to be counted go the general way, which knows their action.
-              const after = scanNumber(p);
-              if (after != cellEnd || storeFloat32(at) != STORED) break;
+          while (bad != 0) {
+            const nth = <usize>ctz(bad);
+            const cell = slot + (nth << 2);
+            const cellStart = <usize>load<u32>(cell - 4) + 1;
+            if (!floatCell(cellStart, <usize>load<u32>(cell), at + (nth << 2), action + nth * ACTION_BYTES, row)) {
+              slot = cell;
+              plain = false;
+              break;
             }
+            bad &= bad - 1;
           }
-          p = cellStop + 1;
-          column++;
-          if (isLast) {
-            if (cellStop < end) lineCount++;
-            break;
-          }
-          if (column == stopColumn) break;
-          ends &= ends - 1;
-          at += 4;
-          action += ACTION_BYTES;
+          if (!plain) break;
+          slot += four;
+          at += four;
+          action += (four >> 2) * ACTION_BYTES;
         }
-        if (column == count) break;
+        column += <u32>((slot - ENDS) >> 2);
+        // Where cells need the general way, more of them may: no long walk for each.
+        if (!plain) most = 4;
+        if (plain && closed) {
+          p = recordEnd + 1;
+          if (recordEnd < end) lineCount++;
+          break;
+        }
+        p = <usize>load<u32>(slot - 4) + 1;
         if (column == stopColumn) continue;
         entry = columns + <usize>column * COLUMN_BYTES;
       }

@@ -31,6 +31,28 @@ export function eightDigits(digits: u64): u32 {
   );
 }
 
+/** Result of shortInteger. */
+export let integer: i64 = 0;
+
+/**
+ * Reads `-?d{1,7}` where no more than that stands, and no zero in front; up to nine bytes from `start` on are looked at.
+ * @returns the byte after it, or 0: it is longer, or something else
+ */
+// @ts-ignore: decorator
+@inline
+export function shortInteger(start: usize): usize {
+  const sign = <u64>(<u32>load<u8>(start) == MINUS);
+  const first = start + <usize>sign;
+  const word = load<u64>(first) ^ ZEROS;
+  // The lowest one is true: no byte before it is above 127, so nothing was carried into it.
+  const others = ((word + ABOVE_NINE) | word) & TOP_BITS;
+  const bits = ctz(others) & 56;
+  if (others == 0 || bits == 0 || ((word & 255) == 0 && (bits | sign) != 8)) return 0;
+  const value = <i64>eightDigits(word << (64 - bits));
+  integer = (value ^ -(<i64>sign)) + <i64>sign;
+  return first + <usize>(bits >> 3);
+}
+
 /** Value of sixteen digits, one per lane, the first in lane 0. */
 // @ts-ignore: decorator
 @inline

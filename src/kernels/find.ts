@@ -27,15 +27,6 @@ function either16(bytes: v128, one: v128, other: v128): u32 {
   return <u32>i8x16.bitmask(v128.or(i8x16.eq(bytes, one), i8x16.eq(bytes, other)));
 }
 
-// @ts-ignore: decorator
-@inline
-export function either64(p: usize, one: v128, other: v128): u64 {
-  return (
-    <u64>(either16(v128.load(p), one, other) | (either16(v128.load(p, 16), one, other) << 16)) |
-    (<u64>(either16(v128.load(p, 32), one, other) | (either16(v128.load(p, 48), one, other) << 16)) << 32)
-  );
-}
-
 /** First byte from `p` on that is one of two, of which a sentinel stands somewhere. */
 // @ts-ignore: decorator
 @inline

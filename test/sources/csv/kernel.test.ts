@@ -1,89 +1,15 @@
 /** The kernel's decoder against the reference on csv-parse: one result, two speeds. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Data } from "apache-arrow";
-import { makeVector } from "apache-arrow";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
-import type { BindingPlan, KeptType, MissingPolicy } from "../../../src/core/binding-plan.ts";
-import type { DecodedChunk } from "../../../src/core/chunk.ts";
+import { describe, expect, it } from "vitest";
+import type { KeptType, MissingPolicy } from "../../../src/core/binding-plan.ts";
 import { BatchPredictError } from "../../../src/core/errors.ts";
-import type { CsvOptions, SourceDescription } from "../../../src/core/source.ts";
 import { TENSOR_TYPES, type TensorArray, type TensorType } from "../../../src/core/tensor-types.ts";
 import { CsvParseDecoder } from "../../../src/sources/csv/csv-parse-decoder.ts";
-import { openCsvSource } from "../../../src/sources/csv/index.ts";
 import { makeKernelDecoder } from "../../../src/sources/csv/kernel-decoder.ts";
 import { FIXTURES, material } from "../../corpora.ts";
-import { fileOf } from "./harness.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "batchpredict-kernel-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Comparable {
-  [key: string]: unknown;
-}
-
-/** Values only: buffers of the two differ in padding. NaN payloads are not told apart, but -0 is. */
-function comparable(chunk: DecodedChunk): Comparable {
-  const { tensors, kept, sourceRows, ...rest } = chunk;
-  return {
-    ...rest,
-    sourceRows: sourceRows && [...sourceRows],
-    tensors: tensors.map(({ input, type, data }) => ({ input, type, data: Array.from(data as Iterable<unknown>) })),
-    kept: kept.map((data: Data) => ({ type: String(data.type), values: [...makeVector(data)] })),
-  };
-}
-
-async function describeCsv(bytes: Buffer | string, csv: CsvOptions): Promise<{ description: SourceDescription; data: Buffer }> {
-  const path = join(folder, "input.csv");
-  writeFileSync(path, bytes);
-  const source = await openCsvSource([fileOf(path)], { csv });
-  const parts: Buffer[] = [];
-  for await (const chunk of source.chunks({ chunkBytes: 1 << 26 })) {
-    if (chunk.kind === "bytes")
-      parts.push(chunk.inline ? Buffer.from(chunk.inline) : readFileSync(path).subarray(chunk.byteStart, chunk.byteEnd));
-  }
-  await source.close();
-  return { description: source.description, data: Buffer.concat(parts) };
-}
-
-function bothDecode(description: SourceDescription, plan: BindingPlan, data: Buffer): { quick: boolean } {
-  const reference = new CsvParseDecoder(description, plan).decode(Buffer.from(data), 100, 1);
-  const kernel = makeKernelDecoder(description, plan);
-  expect(comparable(kernel.decode(data, 100, 1))).toEqual(comparable(reference));
-  // Read in place, and a second time over used memory.
-  const place = kernel.reserve?.(data.length);
-  if (place) {
-    place.set(data);
-    expect(comparable(kernel.decode(place, 100, 1))).toEqual(comparable(reference));
-  }
-  return { quick: place !== undefined };
-}
-
-function planOf(
-  description: SourceDescription,
-  types: readonly (TensorType | null)[],
-  missing: MissingPolicy,
-  kept: KeptType,
-  keeps: (column: number) => boolean = () => true,
-): BindingPlan {
-  const { columns } = description;
-  return {
-    onError: "reject",
-    constants: [],
-    inputs: types.flatMap((type, at) => {
-      const column = columns[at % columns.length];
-      if (type === null || !column) return [];
-      const policy = missing === "nan" && !type.startsWith("float") ? "reject" : missing;
-      const bound = { name: column.name, index: column.index, missing: policy };
-      return [{ input: `in${at}`, type, rowShape: [], rowSize: 1, from: { kind: "columns" as const, columns: [bound] } }];
-    }),
-    keep: columns
-      .filter(({ index }) => keeps(index))
-      .map((column) => ({ name: column.name, column: column.name, index: column.index, type: kept })),
-  };
-}
+import { bothDecode, describeCsv, digits, planOf } from "./kernel-harness.ts";
 
 describe("collected CSV files", () => {
   const roots = [
@@ -120,15 +46,25 @@ describe("collected CSV files", () => {
   }, 300_000);
 });
 
-/** Every length that the quick ways tell apart, the point anywhere, at times where no number has one. */
-const digits = fc
-  .tuple(
-    fc.constantFrom("", "-", "+", "--"),
-    fc.string({ unit: fc.constantFrom(..."00123456789"), maxLength: 22, size: "max" }),
-    fc.integer({ min: -6, max: 22 }),
-    fc.constantFrom("", "", "", "", "", ".", "e2", "E-12", ":", "/", "\x8e", " "),
-  )
-  .map(([sign, text, point, tail]) => `${sign}${point < 0 ? text : `${text.slice(0, point)}.${text.slice(point)}`}${tail}`);
+it.each(["1,2\r", "\r", "1,2,\r", "1,2,3\r", "1,x\r", "1,2,3\n\r", "1,2,x\r\n\r"])(
+  "a CR that ends the file stands in its record: %j",
+  async (end) => {
+    for (const before of ["", "1,2,3\n", "1,2,3\r\n"]) {
+      const { description, data } = await describeCsv(`a,b,c\n${before}${end}`, { header: true, delimiter: ",", quote: '"' });
+      bothDecode(description, planOf(description, [], "nan", "utf8"), data);
+      bothDecode(
+        description,
+        planOf(description, ["float32", "float32", "float32"], "nan", "utf8", () => false),
+        data,
+      );
+      bothDecode(
+        description,
+        planOf(description, ["float64", "int64", "int32"], "nan", "utf8", () => false),
+        data,
+      );
+    }
+  },
+);
 
 describe("random tables", () => {
   const number = fc.oneof(
@@ -249,42 +185,6 @@ describe("random tables", () => {
     },
     120_000,
   );
-});
-
-describe("rows of numbers side by side", () => {
-  it("are read alike whatever their lengths are", async () => {
-    const cell = fc.oneof(
-      { weight: 12, arbitrary: digits },
-      { weight: 1, arbitrary: fc.constantFrom("", "x", "18446744073709551617", '"1.5"', "nan", '"a,b"') },
-    );
-    const rows = fc.array(
-      fc.oneof({ weight: 12, arbitrary: fc.array(cell, { minLength: 7, maxLength: 7 }) }, fc.array(cell, { maxLength: 9 })),
-      { maxLength: 30, size: "max" },
-    );
-    await fc.assert(
-      fc.asyncProperty(
-        rows,
-        fc.constantFrom("\n", "\r\n"),
-        fc.boolean(),
-        fc.boolean(),
-        async (table, newline, tail, allBound) => {
-          const lines = ["a,b,c,d,e,f,g", ...table.map((cells) => cells.join(","))];
-          const text = lines.join(newline) + (tail ? newline : "");
-          const { description, data } = await describeCsv(text, { header: true, delimiter: ",", quote: '"', encoding: "utf-8" });
-          const bound = description.columns.slice(allBound ? 0 : 1, allBound ? 7 : 6);
-          const columns = bound.map(({ name, index }) => ({
-            name,
-            index,
-            missing: index === 3 ? ("reject" as const) : ("nan" as const),
-          }));
-          const from = { kind: "columns" as const, columns };
-          const inputs = [{ input: "x", type: "float32" as const, rowShape: [bound.length], rowSize: bound.length, from }];
-          bothDecode(description, { onError: "reject", constants: [], keep: [], inputs }, data);
-        },
-      ),
-      { numRuns: 200 },
-    );
-  }, 120_000);
 });
 
 describe("columns that no one needs", () => {
