@@ -1,4 +1,5 @@
 /** Columns on their way from one thread to another: plain data that is posted by transfer, never copied on the way. */
+import type { TensorArray } from "./tensor-types.ts";
 
 export interface WireBatch {
   rows: number;
@@ -9,17 +10,7 @@ export interface WireBatch {
   columns: WireColumn[];
 }
 
-export type WireBuffer =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+export type WireBuffer = Exclude<TensorArray, string[]>;
 
 /** An Arrow array by its buffers, each the whole of its own memory. Source: Arrow Columnar Format, "Physical Memory Layout". */
 export interface WireColumn {
