@@ -348,7 +348,8 @@ describe("any chunk size", () => {
           const problem = scanner.object(text, 0, text.length, {
             key: (name) => seen.size < seen.add(name).size || "twice",
             value: (kind, part) =>
-              found.push(kind === 0 ? null : kind === 2 ? part : /NaN|Infinity/.test(part) ? part : JSON.parse(part)),
+              // Of texts that JSON.parse takes as well, which alone are compared, every part is JSON; a key may be called "NaN".
+              found.push(kind === 0 ? null : kind === 2 || expected === undefined ? part : JSON.parse(part)),
           });
           if (expected === undefined) {
             if (problem === null) expect(text).toMatch(/NaN|Infinity/);
