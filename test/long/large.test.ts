@@ -2,20 +2,18 @@
 import { writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import Database from "better-sqlite3";
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunSummary } from "../../src/core/events.ts";
 import { batchpredict, type Workdir, workdir } from "../cli/batchpredict.ts";
 import { linearModel } from "../onnx-builder.ts";
-import { BIAS, predictionOf, WEIGHTS, writeRows } from "./made-rows.ts";
+import { expectEveryRow, expectRow } from "./every-row.ts";
+import { BIAS, WEIGHTS, writeRows } from "./made-rows.ts";
 
 const ROWS = Number(process.env.BATCHPREDICT_LONG_ROWS ?? 2_000_000);
 /** Of the memory test's second run. */
 const TIMES = 5;
 const MAX_PEAK_BYTES = 450e6;
 const MAX_GROWTH = 1.1;
-const ROWS_PER_READ = 100_000;
 
 let dir: Workdir;
 beforeAll(() => {
@@ -38,27 +36,13 @@ async function score(input: string, output: string): Promise<RunSummary> {
 }
 
 /** Without an `expect` per row, which would take longer than the run. */
-function checkRow(id: number, prediction: number, row: number): void {
-  if (id !== row || prediction !== predictionOf(row)) {
-    expect.fail(`row ${row}: got id ${id} with ${prediction}, expected ${predictionOf(row)}`);
-  }
-}
-
 describe(`${ROWS} rows of 20 columns`, () => {
   beforeAll(() => writeRows(dir.file("rows.csv"), ROWS));
 
   it("to Parquet: every row, in order, within the memory promised", async () => {
     const summary = await score("rows.csv", "scores.parquet");
     expect(summary.rows).toEqual({ read: ROWS, predicted: ROWS, rejected: 0 });
-    const file = await asyncBufferFromFile(dir.file("scores.parquet"));
-    const metadata = await parquetMetadataAsync(file);
-    expect(Number(metadata.num_rows)).toBe(ROWS);
-    for (let rowStart = 0; rowStart < ROWS; rowStart += ROWS_PER_READ) {
-      const rowEnd = Math.min(ROWS, rowStart + ROWS_PER_READ);
-      const rows = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
-      expect(rows.length).toBe(rowEnd - rowStart);
-      for (const [at, { id, y }] of rows.entries()) checkRow(Number(id), Number(y), rowStart + at);
-    }
+    await expectEveryRow(dir.file("scores.parquet"), ROWS);
     expect(summary.peak_memory_bytes).toBeLessThan(MAX_PEAK_BYTES);
   });
 
@@ -70,7 +54,7 @@ describe(`${ROWS} rows of 20 columns`, () => {
       let row = 0;
       for (const read of db.prepare("SELECT id, y FROM predictions ORDER BY rowid").iterate()) {
         const { id, y } = read as { id: number; y: number };
-        checkRow(id, y, row++);
+        expectRow(id, y, row++);
       }
       expect(row).toBe(ROWS);
       expect(db.pragma("integrity_check", { simple: true })).toBe("ok");

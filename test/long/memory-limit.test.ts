@@ -5,19 +5,17 @@
  */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunSummary } from "../../src/core/events.ts";
 import { batchpredict, type Finished, type Workdir, workdir } from "../cli/batchpredict.ts";
 import { linearModel } from "../onnx-builder.ts";
+import { expectEveryRow } from "./every-row.ts";
 import { writeArrowFile, writeParquetFile } from "./made-files.ts";
-import { BIAS, predictionOf, WEIGHTS, writeRows } from "./made-rows.ts";
+import { BIAS, WEIGHTS, writeRows } from "./made-rows.ts";
 
 const ROWS = Number(process.env.BATCHPREDICT_LONG_ROWS ?? 10_000_000);
 const LIMIT_MB = 350;
 const TOO_LOW_MB = 100;
-const ROWS_PER_READ = 100_000;
 const LOOK_EVERY_MS = 50;
 
 const INPUTS: [name: string, make: (file: string, rows: number) => Promise<void>][] = [
@@ -85,22 +83,6 @@ function expectKept({ finished, peakBytes }: Watched, limitMb: number): RunSumma
   return summary;
 }
 
-/** Without an `expect` per row, which would take longer than the run. */
-async function expectEveryRow(output: string): Promise<void> {
-  const file = await asyncBufferFromFile(dir.file(output));
-  const metadata = await parquetMetadataAsync(file);
-  expect(Number(metadata.num_rows)).toBe(ROWS);
-  for (let rowStart = 0; rowStart < ROWS; rowStart += ROWS_PER_READ) {
-    const rowEnd = Math.min(ROWS, rowStart + ROWS_PER_READ);
-    const rows = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
-    expect(rows.length).toBe(rowEnd - rowStart);
-    for (const [at, { id, y }] of rows.entries()) {
-      const row = rowStart + at;
-      if (Number(id) !== row || Number(y) !== predictionOf(row)) expect.fail(`row ${row}: got id ${id} with ${y}`);
-    }
-  }
-}
-
 describe.runIf(process.platform === "linux").each(INPUTS)(`${ROWS} rows of 20 columns in %s`, (input, make) => {
   beforeAll(async () => {
     await make(dir.file(input), ROWS);
@@ -110,7 +92,7 @@ describe.runIf(process.platform === "linux").each(INPUTS)(`${ROWS} rows of 20 co
 
   it(`are predicted in less than ${LIMIT_MB} MB, and the summary says so`, async () => {
     expectKept(await score(input, "scores.parquet", LIMIT_MB), LIMIT_MB);
-    await expectEveryRow("scores.parquet");
+    await expectEveryRow(dir.file("scores.parquet"), ROWS);
   });
 
   it(`are refused ${TOO_LOW_MB} MB with the smallest limit that can be met, which is then kept`, async () => {
@@ -124,6 +106,6 @@ describe.runIf(process.platform === "linux").each(INPUTS)(`${ROWS} rows of 20 co
     const below = await score(input, "never.parquet", smallest - 1);
     expect(below.finished.code).toBe(2);
     expectKept(await score(input, "smallest.parquet", smallest), smallest);
-    await expectEveryRow("smallest.parquet");
+    await expectEveryRow(dir.file("smallest.parquet"), ROWS);
   });
 });

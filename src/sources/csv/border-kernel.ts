@@ -4,20 +4,15 @@ import { instantiateKernel, type KernelMemory, reserveMemory } from "../../core/
 /** The module looks at 64 bytes that begin before the end. */
 const PAD_BYTES = 64;
 
+/** The state before the first byte, and the bytes that matter. */
+type How = [state: number, fieldStart: boolean, delimiter: number, quote: number, newline: number];
+
 interface Exports {
   memory: KernelMemory;
   behindNewline: { value: number };
   openedAt: { value: number };
   heapBase(): number;
-  pass(
-    start: number,
-    to: number,
-    state: number,
-    fieldStart: boolean,
-    delimiter: number,
-    quote: number,
-    newline: number,
-  ): 0 | 1 | 2;
+  pass(start: number, to: number, ...how: How): 0 | 1 | 2;
 }
 
 /** Positions in the block. */
@@ -32,16 +27,7 @@ export interface Passed {
 export interface BorderKernel {
   memory(bytes: number): Buffer;
   /** Over block[from, to); a block that does not lie in `memory` is copied. */
-  pass(
-    block: Buffer,
-    from: number,
-    to: number,
-    state: number,
-    fieldStart: boolean,
-    delimiter: number,
-    quote: number,
-    newline: number,
-  ): Passed;
+  pass(block: Buffer, from: number, to: number, ...how: How): Passed;
 }
 
 export function loadBorderKernel(): BorderKernel {
@@ -53,12 +39,12 @@ export function loadBorderKernel(): BorderKernel {
   };
   return {
     memory,
-    pass: (block, from, to, state, fieldStart, delimiter, quote, newline) => {
+    pass: (block, from, to, ...how) => {
       const inPlace = block.buffer === kernel.memory.buffer;
       const start = inPlace ? block.byteOffset + from : base;
       if (!inPlace) memory(to - from).set(block.subarray(from, to));
       const shift = start - from;
-      const after = kernel.pass(start, start + to - from, state, fieldStart, delimiter, quote, newline);
+      const after = kernel.pass(start, start + to - from, ...how);
       const position = (address: number): number => (address === 0 ? -1 : address - shift);
       return { state: after, behindNewline: position(kernel.behindNewline.value), openedAt: position(kernel.openedAt.value) };
     },
