@@ -1,8 +1,9 @@
 /**
- * src -> dist. The command line and the library: one file per part of the program that is loaded on its own. The two threads: one file
- * each, all in it, because every module costs a thread a millisecond, and a run of a small file is mostly the loading of modules. Packages with
- * native or WebAssembly parts stay packages; of ONNX Runtime only the native part.
+ * src -> dist. The library: ES modules, one per part of the program that is loaded on its own. The command line and the two threads: one script
+ * each (`dist/bundles`), all in it, for `src/start` to load with the code that V8 compiled of it before. Packages with native or WebAssembly
+ * parts stay packages; of ONNX Runtime only the native part.
  */
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
@@ -26,33 +27,86 @@ const nativePart = {
   },
 };
 
+/** Messages of the job schema's library in fifty languages, of which we ask for one. */
+const englishOnly = {
+  name: "english-only",
+  setup(bundle) {
+    bundle.onLoad({ filter: /zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+    }));
+  },
+};
+
 const shared = {
-  outdir: "dist",
-  outbase: "src",
   bundle: true,
-  splitting: true,
-  chunkNames: "parts/[name]-[hash]",
-  format: "esm",
   platform: "node",
   target: "node20.19",
   mainFields: ["module", "main"],
-  banner: { js: REQUIRE },
   metafile: true,
   logLevel: "warning",
+  // Names stay: a stack is still to be read.
+  minifyWhitespace: true,
+  lineLimit: 160,
+  plugins: [englishOnly],
 };
 
+const library = {
+  ...shared,
+  entryPoints: ["src/index.ts"],
+  outdir: "dist",
+  outbase: "src",
+  splitting: true,
+  chunkNames: "parts/[name]-[hash]",
+  format: "esm",
+  banner: { js: REQUIRE },
+  external: PACKAGES,
+};
+
+const script = (entry, name, more = {}) => ({
+  ...shared,
+  entryPoints: [entry],
+  outfile: `dist/bundles/${name}.cjs`,
+  format: "cjs",
+  charset: "ascii",
+  external: PACKAGES,
+  // What `src/start/load-bundle.ts` gives to the script.
+  define: { "import.meta.url": "__url", "import.meta.resolve": "__resolve" },
+  write: false,
+  ...more,
+});
+
+const starter = (name) => ({
+  ...shared,
+  entryPoints: [`src/start/${name}.ts`],
+  outfile: `dist/start/${name}.cjs`,
+  format: "cjs",
+  define: { "import.meta.resolve": "__resolve" },
+  banner: { js: '"use strict";const __resolve=(id)=>require("node:url").pathToFileURL(require.resolve(id)).href;' },
+});
+
 fs.rmSync("dist", { recursive: true, force: true });
-const built = await Promise.all([
-  build({ ...shared, entryPoints: ["src/index.ts", "src/cli/main.ts"], external: PACKAGES }),
-  ...["src/predict/worker-entry.ts", "src/sinks/sink-entry.ts"].map((entry) =>
-    build({
-      ...shared,
-      entryPoints: [entry],
+const scripts = await Promise.all([
+  build(script("src/cli/main.ts", "command-line")),
+  build(
+    script("src/predict/worker-entry.ts", "predict-worker", {
       external: PACKAGES.filter((name) => name !== "onnxruntime-node"),
       plugins: [nativePart],
     }),
   ),
+  build(script("src/sinks/sink-entry.ts", "sink-worker")),
 ]);
+fs.mkdirSync("dist/bundles", { recursive: true });
+for (const { path: file, contents } of scripts.flatMap(({ outputFiles }) => outputFiles)) {
+  // Compiled code belongs to one text: its hash is the first line.
+  fs.writeFileSync(file, `//${createHash("sha256").update(contents).digest("hex").slice(0, 16)}\n`);
+  fs.appendFileSync(file, contents);
+}
+const built = [
+  ...scripts,
+  ...(await Promise.all(
+    [library, ...["command-line", "predict-worker", "sink-worker"].map(starter)].map((options) => build(options)),
+  )),
+];
 
 /** What of others is inside dist must go with their words: licence and notice of every package that has code there. */
 const packages = new Set(

@@ -1,8 +1,10 @@
 /** The command line: which commands there are, what is said about mistakes, exit codes. Each command is loaded when it is used. */
 import { Command, CommanderError } from "commander";
 import { toWire, type WireError } from "../core/errors.ts";
+import type { ThreadsAhead } from "../core/thread.ts";
 import { PACKAGE_VERSION } from "../version.ts";
 import { addInitFlags } from "./init-flags.ts";
+import { useThreadsAhead } from "./node-host.ts";
 import { registerJobs } from "./register-jobs.ts";
 import { registerRuns } from "./register-runs.ts";
 import { addCommonFlags, addRunFlags } from "./run-flags.ts";
@@ -11,9 +13,13 @@ import { addVerifyFlags } from "./verify-flags.ts";
 
 type Action = (terminal: Terminal, args: string[], flags: Record<string, never>) => Promise<number>;
 
-/** @returns the exit code; never throws */
-export async function main(argv: readonly string[]): Promise<number> {
+/**
+ * @param ahead threads that were started for a run
+ * @returns the exit code; never throws
+ */
+export async function main(argv: readonly string[], ahead?: ThreadsAhead): Promise<number> {
   ignoreClosedPipes();
+  if (ahead) useThreadsAhead(ahead);
   let exitCode = 0;
   const program = buildProgram((code) => {
     exitCode = code;

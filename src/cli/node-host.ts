@@ -1,10 +1,19 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import type { Host } from "../core/host.ts";
+import type { ThreadsAhead } from "../core/thread.ts";
+
+let threadsAhead: ThreadsAhead | undefined;
+
+/** Whoever runs first in this process gets them. */
+export function useThreadsAhead(threads: ThreadsAhead): void {
+  threadsAhead = threads;
+}
 
 /** The real machine. */
 export function nodeHost(): Host {
   return {
+    ...(threadsAhead ? { threadsAhead } : {}),
     nowMs: () => performance.now(),
     date: () => new Date(),
     peakMemoryBytes,

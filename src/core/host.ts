@@ -1,3 +1,5 @@
+import type { ThreadsAhead } from "./thread.ts";
+
 /** What the outside world is to the rooms that may not touch `process`: passed in, so tests decide the time and the machine. */
 export interface Host {
   /** Milliseconds of a clock that never jumps. */
@@ -12,4 +14,6 @@ export interface Host {
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
   stdin(): NodeJS.ReadableStream;
+  /** Threads for this process's first run. */
+  threadsAhead?: ThreadsAhead;
 }

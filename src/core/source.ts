@@ -4,6 +4,14 @@ import type { Chunk, DecodedChunk } from "./chunk.ts";
 
 export type SourceFormat = "csv" | "jsonl" | "arrow" | "arrow-stream" | "parquet";
 
+/** By the name alone, for what may be wrong. */
+export function sourceFormatOfName(path: string): SourceFormat {
+  if (/\.(parquet|pq)$/i.test(path)) return "parquet";
+  if (/\.arrows$/i.test(path)) return "arrow-stream";
+  if (/\.(jsonl|ndjson)(\.gz)?$/i.test(path)) return "jsonl";
+  return /\.(arrow|feather|ipc)$/i.test(path) ? "arrow" : "csv";
+}
+
 /** Planned by bytes at line ends, its values read from text. */
 export function isTextFormat(format: SourceFormat): boolean {
   return format === "csv" || format === "jsonl";

@@ -1,9 +1,10 @@
 /** The predict workers as the main thread sees them: set up, probe one, hand out chunks, stop. */
-import { type ResourceLimits, Worker } from "node:worker_threads";
+import type { ResourceLimits, Worker } from "node:worker_threads";
 import type { Chunk } from "../core/chunk.ts";
 import { BatchPredictError, type ErrorPlace, fromWire, toWire } from "../core/errors.ts";
 import { workerHeapLimit } from "../core/failpoint.ts";
 import type { SourceDescription } from "../core/source.ts";
+import { startThread, type ThreadsAhead } from "../core/thread.ts";
 import { heapLimits } from "../core/thread-heap.ts";
 import type { Learned } from "../transform/transform-step.ts";
 import type { ChunkResult, FromWorker, LearnRequest, ProbeResult, ToWorker, WorkerAhead, WorkerSetup } from "./protocol.ts";
@@ -21,9 +22,8 @@ class WorkerSlot {
   #dead: unknown = null;
   readonly exited: Promise<void>;
 
-  constructor(entry: URL, resourceLimits: ResourceLimits = {}, workerData: WorkerAhead = {}) {
-    // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
-    this.#thread = new Worker(entry, { execArgv: [], resourceLimits, workerData });
+  constructor(limits: ResourceLimits = {}, data: WorkerAhead = {}, ahead?: ThreadsAhead) {
+    this.#thread = startThread("#predict-worker", { data, limits }, ahead);
     this.#thread.on("message", (message: FromWorker) => this.#settle(message));
     this.#thread.on("messageerror", (error) => this.#die(error));
     this.#thread.on("error", (error) => this.#die(error));
@@ -79,8 +79,8 @@ function keyOf(message: FromWorker): number | "reply" {
 }
 
 export class PredictPool {
-  readonly #entry: URL;
   readonly #limits: ResourceLimits;
+  readonly #threadsAhead: ThreadsAhead | undefined;
   #setup: WorkerSetup | null;
   /** Threads that load their libraries while the main thread still decides what they will do. */
   readonly #warm: WorkerSlot[] = [];
@@ -89,16 +89,20 @@ export class PredictPool {
   #ready: Promise<unknown>[] = [];
 
   /** @param options.smallHeaps collect garbage sooner: less memory, and for many short texts more time */
-  constructor(setup: WorkerSetup | null = null, options: { smallHeaps?: boolean } = {}) {
+  constructor(setup: WorkerSetup | null = null, options: { smallHeaps?: boolean; ahead?: ThreadsAhead | undefined } = {}) {
     this.#setup = setup;
     this.#limits = { ...heapLimits(options.smallHeaps ?? false), ...workerHeapLimit() };
-    this.#entry = new URL(import.meta.resolve("#predict-worker"));
+    this.#threadsAhead = options.ahead;
   }
 
   /** Starts threads ahead of their set-up. @param ahead what they can load meanwhile */
   warm(count: number, ahead: WorkerAhead = {}): void {
     this.#ahead = ahead;
-    while (this.#warm.length < count) this.#warm.push(new WorkerSlot(this.#entry, this.#limits, ahead));
+    while (this.#warm.length < count) this.#warm.push(this.#slot());
+  }
+
+  #slot(): WorkerSlot {
+    return new WorkerSlot(this.#limits, this.#ahead, this.#threadsAhead);
   }
 
   /** What every worker is told first; before `grow`. */
@@ -111,7 +115,7 @@ export class PredictPool {
     const setup = this.#setup;
     if (!setup) throw new BatchPredictError("BP_INTERNAL", "workers were asked for before their set-up");
     while (this.#slots.length < count) {
-      const slot = this.#warm.shift() ?? new WorkerSlot(this.#entry, this.#limits, this.#ahead);
+      const slot = this.#warm.shift() ?? this.#slot();
       this.#slots.push(slot);
       const ready = slot.ask({ kind: "setup", setup });
       // Whoever grows the pool hears of it; growing ahead of time must not count as an unhandled rejection.
@@ -176,7 +180,7 @@ export class PredictPool {
  * @throws BP_TRANSFORM, and what reading the first rows throws
  */
 export async function learnInThread(request: LearnRequest): Promise<Learned> {
-  const slot = new WorkerSlot(new URL(import.meta.resolve("#predict-worker")));
+  const slot = new WorkerSlot();
   try {
     const reply = await slot.ask({ kind: "learn", request });
     if (reply.kind !== "learned") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a question: ${reply.kind}`);

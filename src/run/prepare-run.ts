@@ -2,7 +2,6 @@
  * Everything that is decided before the first row: model, source, binding, sizes, the shapes the model really gives, output
  * columns. Writes nothing. `plan` prints it, `run` obeys it.
  */
-import { statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { type PlannedBinding, planBinding } from "../binding/plan-binding.ts";
 import { outputNames, planOutputs } from "../binding/plan-outputs.ts";
@@ -13,17 +12,18 @@ import type { Host } from "../core/host.ts";
 import type { ModelSignature } from "../core/model-signature.ts";
 import type { OutputPlan } from "../core/output-plan.ts";
 import type { ResolvedRun, RunSettings } from "../core/settings.ts";
-import { isTextFormat, type Source, type SourceColumn } from "../core/source.ts";
+import { isTextFormat, type Source, type SourceColumn, sourceFormatOfName } from "../core/source.ts";
 import type { TensorType } from "../core/tensor-types.ts";
 import type { TransformFile } from "../core/transform.ts";
 import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
 import type { ProbeResult } from "../predict/protocol.ts";
-import { likelyFormat, openSource } from "../sources/registry.ts";
-import { autoWorkers, type SizingFacts } from "./machine.ts";
+import { openSource } from "../sources/registry.ts";
+import type { SizingFacts } from "./machine.ts";
 import { MIN_WINDOW_BYTES } from "./memory-estimate.ts";
 import { memoryLimitOf, planMemory, type RunSizing, wantsSmallHeaps } from "./memory-plan.ts";
 import { openTransform } from "./open-transform.ts";
+import { workersAhead } from "./workers-ahead.ts";
 
 export interface PreparedRun {
   resolved: ResolvedRun;
@@ -57,11 +57,11 @@ export async function prepareRun(
   workersAtOnce = false,
 ): Promise<PreparedRun> {
   const limit = memoryLimitOf(given.settings, given.origins, host.containerMemoryBytes ?? null);
-  const pool = new PredictPool(null, { smallHeaps: wantsSmallHeaps(limit) });
+  const pool = new PredictPool(null, { smallHeaps: wantsSmallHeaps(limit), ahead: host.threadsAhead });
   // Workers' libraries take longer to load than a plan takes to make: both at once.
-  const { csv, inputFormat } = given.settings;
-  pool.warm(workersAtOnce && limit === null ? workersAhead(given.settings, host.cores) : 1, {
-    format: inputFormat ?? likelyFormat(given.settings.inputs),
+  const { csv, inputFormat, workers, model, inputs } = given.settings;
+  pool.warm(workersAtOnce && limit === null ? workersAhead({ workers, model, inputs, cores: host.cores }) : 1, {
+    format: inputFormat ?? sourceFormatOfName(inputs[0] ?? ""),
   });
   const options = { csv, preview: false, ...(inputFormat ? { format: inputFormat } : {}) };
   let source: Source | null = null;
@@ -152,19 +152,6 @@ export async function prepareRun(
     await close();
     throw error;
   }
-}
-
-/** How many workers the plan will want, by the sizes of the files alone. One too many, or too few, costs its start and nothing else. */
-function workersAhead({ workers, model, inputs }: RunSettings, cores: number): number {
-  if (workers !== "auto") return workers;
-  const sizeOf = (file: string): number | null => {
-    const stats = statSync(file, { throwIfNoEntry: false });
-    return stats?.isFile() ? stats.size : null;
-  };
-  const sizes = inputs.map(sizeOf);
-  // Pipes, folders and patterns are large until more is known.
-  const bytes = sizes.includes(null) ? null : sizes.reduce((sum: number, size) => sum + size!, 0);
-  return autoWorkers(sizeOf(model) ?? 0, bytes, cores)[0];
 }
 
 export function throwIfStopped(signal: AbortSignal): void {

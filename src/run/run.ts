@@ -93,7 +93,9 @@ class Run {
     ]);
     await checkOutput(sinkOptions);
     const limit = memoryLimitOf(settings, this.#resolved.origins, this.#host.containerMemoryBytes ?? null);
-    const warm = this.#options.dryRun ? null : warmSinkThread(settings.outputFormat, wantsSmallHeaps(limit));
+    const warm = this.#options.dryRun
+      ? null
+      : warmSinkThread(settings.outputFormat, wantsSmallHeaps(limit), this.#host.threadsAhead);
     try {
       return await this.#checked(sinkOptions, warm);
     } finally {

@@ -106,4 +106,4 @@ port.once("message", (request: SinkRequest) => {
   else port.close();
 });
 // What fails to load fails again, with its words, when it is opened.
-await preloadSink((workerData as SinkThreadData).format).catch(() => {});
+void preloadSink((workerData as SinkThreadData).format).catch(() => {});

@@ -3,9 +3,10 @@
  * short takes the whole process with it): it ends by itself after finish or abort.
  */
 import fs from "node:fs";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { BatchPredictError, fromWire, toWire } from "../core/errors.ts";
 import type { RunRecord, SinkBatch, SinkFormat, SinkOpened, SinkOptions, SinkResult } from "../core/sink.ts";
+import { startThread, type ThreadsAhead } from "../core/thread.ts";
 import { heapLimits } from "../core/thread-heap.ts";
 import { buffersOf } from "../core/wire-batch.ts";
 import type { SinkAnswer, SinkReply, SinkRequest, SinkThreadData, Suspended } from "./sink-protocol.ts";
@@ -41,8 +42,8 @@ export interface WarmSink {
 }
 
 /** @param smallHeap collect garbage sooner */
-export function warmSinkThread(format: SinkFormat, smallHeap = false): WarmSink {
-  return new SinkThread(format, smallHeap);
+export function warmSinkThread(format: SinkFormat, smallHeap = false, ahead?: ThreadsAhead): WarmSink {
+  return new SinkThread(format, smallHeap, ahead);
 }
 
 /** @throws what the sink's `open` throws; nothing is left behind then */
@@ -66,14 +67,9 @@ class SinkThread implements SinkHandle, WarmSink {
   private over = false;
   private options: SinkOptions | null = null;
 
-  constructor(format: SinkFormat, smallHeap: boolean) {
-    const workerData: SinkThreadData = { format };
-    this.worker = new Worker(new URL(import.meta.resolve("#sink-worker")), {
-      workerData,
-      // Flags of the process are not for this thread: --input-type, for one, would keep it from starting.
-      execArgv: [],
-      resourceLimits: heapLimits(smallHeap),
-    });
+  constructor(format: SinkFormat, smallHeap: boolean, ahead?: ThreadsAhead) {
+    const data: SinkThreadData = { format };
+    this.worker = startThread("#sink-worker", { data, limits: heapLimits(smallHeap) }, ahead);
     this.ended = new Promise((resolve) => {
       this.worker.once("exit", () => {
         this.gone = true;

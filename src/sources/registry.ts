@@ -3,15 +3,16 @@ import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { BindingPlan } from "../core/binding-plan.ts";
 import { BatchPredictError, isErrno } from "../core/errors.ts";
-import type {
-  ChunkReader,
-  OpenReader,
-  ReaderOptions,
-  Source,
-  SourceDescription,
-  SourceFile,
-  SourceFormat,
-  SourceOptions,
+import {
+  type ChunkReader,
+  type OpenReader,
+  type ReaderOptions,
+  type Source,
+  type SourceDescription,
+  type SourceFile,
+  type SourceFormat,
+  type SourceOptions,
+  sourceFormatOfName,
 } from "../core/source.ts";
 import { expandInputs } from "./expand-inputs.ts";
 
@@ -106,11 +107,6 @@ export async function preloadReader(format: SourceFormat): Promise<void> {
   await preload();
 }
 
-/** By the name alone, for what may be wrong. */
-export function likelyFormat(inputs: readonly string[]): SourceFormat {
-  return formatOfName(inputs[0] ?? "");
-}
-
 async function commonFormat(files: SourceFile[]): Promise<SourceFormat> {
   const formats = await Promise.all(files.map((file) => formatOf(file.path)));
   const odd = formats.findIndex((format) => format !== formats[0]);
@@ -128,14 +124,7 @@ async function commonFormat(files: SourceFile[]): Promise<SourceFormat> {
 /** The first bytes decide where they are sure (Parquet, Arrow), then the name; everything else is text. */
 async function formatOf(path: string): Promise<SourceFormat> {
   const known = formatOfHead(await firstBytes(path, HEAD_BYTES));
-  return known ?? formatOfName(path);
-}
-
-function formatOfName(path: string): SourceFormat {
-  if (/\.(parquet|pq)$/i.test(path)) return "parquet";
-  if (/\.arrows$/i.test(path)) return "arrow-stream";
-  if (/\.(jsonl|ndjson)(\.gz)?$/i.test(path)) return "jsonl";
-  return /\.(arrow|feather|ipc)$/i.test(path) ? "arrow" : "csv";
+  return known ?? sourceFormatOfName(path);
 }
 
 /** By the marks that binary formats begin with; null for text. */

@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 // The build without WebAssembly: it needs no moment to start.
 import { parse } from "es-module-lexer/js";
 import { isErrno } from "../core/errors.ts";
+import { loadModule } from "../core/load-module.ts";
 import type { Transform, TransformFile } from "../core/transform.ts";
 import { lineIn, messageOf, transformError } from "./transform-error.ts";
 
@@ -74,7 +75,7 @@ export async function loadTransform({ path, sha256, imports }: TransformFile): P
   }
   let module: { default?: unknown };
   try {
-    module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+    module = (await loadModule(pathToFileURL(path).href)) as { default?: unknown };
   } catch (error) {
     const line = lineIn(error, path);
     throw transformError("the transform cannot be loaded", path, {

@@ -28,6 +28,7 @@ const HEIGHT: Record<string, number> = {
   report: 6,
   cli: 7,
   library: 8,
+  start: 8,
 };
 
 /** Libraries with one home. */
@@ -43,7 +44,7 @@ const HOMES: Record<string, string[]> = {
 };
 
 /** Places that may touch the process: the command line, and thread or lock code that is about processes. */
-const PROCESS_ALLOWED = /^(cli\/|sinks\/partial-file\.ts$|sinks\/process-|core\/failpoint\.ts$|schedule\/process\/)/;
+const PROCESS_ALLOWED = /^(cli\/|start\/|sinks\/partial-file\.ts$|sinks\/process-|core\/failpoint\.ts$|schedule\/process\/)/;
 
 interface SourceFile {
   file: string;
