@@ -71,6 +71,8 @@ const script = (entry, name, more = {}) => ({
   external: PACKAGES,
   // What `src/start/load-bundle.ts` gives to the script.
   define: { "import.meta.url": "__url", "import.meta.resolve": "__resolve" },
+  // In a script Node has `require` alone; what is to be imported all the same goes through src/core/load-module.ts.
+  supported: { "dynamic-import": false },
   write: false,
   ...more,
 });

@@ -15,10 +15,20 @@ export interface ByteChunk {
   /** First byte and end (exclusive); both are record borders. Offsets in the decompressed, UTF-8 stream where `inline` is given. */
   byteStart: number;
   byteEnd: number;
+  /** `byteEnd` was taken for a record border without reading what lies before it: a reader that finds it is none throws WrongCut. */
+  guessed?: true;
   /** The bytes themselves where the input cannot be read again by range (stdin, gzip, UTF-16); transferred, not copied. */
   inline?: Uint8Array<ArrayBuffer>;
   /** Lines of the file before byteStart (the header's), on the first chunk of each file: the reader counts them into `lines` and `lineInChunk`. */
   linesBefore?: number;
+}
+
+/**
+ * A guessed end of a chunk lies within a record. Chunks behind this one begin at the wrong place too, so nothing of theirs counts: the input is
+ * to be cut anew from this chunk's first byte on.
+ */
+export class WrongCut extends Error {
+  override name = "WrongCut";
 }
 
 /** Byte position of an Arrow message; `metadataBytes` counts its prefix and padding too. */

@@ -134,10 +134,14 @@ export interface SourceDescription {
 export interface ChunkPlanOptions {
   /** Target size of a chunk in bytes; a chunk ends at the first record border at or after it, so 1 gives one record per chunk. */
   chunkBytes: number;
+  /** The same of the very first one, where that is less: it is probed while nothing else can be done. Ignored by sources whose chunks are no byte ranges. */
+  firstChunkBytes?: number;
   /** Begin with this chunk: its index, file and first byte, as an earlier plan of the same input gave them. Ignored by sources whose chunks are no byte ranges. */
   from?: { index: number; file: number; byte: number };
   /** Memory was planned for pieces as large as the description says (`indivisible`): much larger ones are refused. */
   limited?: boolean;
+  /** Ends of chunks may be guessed (see ByteChunk.guessed), by somebody who can cut the input anew. */
+  mayGuess?: boolean;
   signal?: AbortSignal;
 }
 

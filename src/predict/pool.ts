@@ -1,6 +1,6 @@
 /** The predict workers as the main thread sees them: set up, probe one, hand out chunks, stop. */
 import type { ResourceLimits, Worker } from "node:worker_threads";
-import type { Chunk } from "../core/chunk.ts";
+import { type Chunk, WrongCut } from "../core/chunk.ts";
 import { BatchPredictError, type ErrorPlace, fromWire, toWire } from "../core/errors.ts";
 import { workerHeapLimit } from "../core/failpoint.ts";
 import type { SourceDescription } from "../core/source.ts";
@@ -62,6 +62,7 @@ class WorkerSlot {
     const waiting = this.#pending.get(key);
     this.#pending.delete(key);
     if (message.kind === "failed") waiting?.reject(fromWire(message.error));
+    else if (message.kind === "wrong-cut") waiting?.reject(new WrongCut());
     else waiting?.resolve(message);
   }
 
@@ -74,7 +75,7 @@ class WorkerSlot {
 
 function keyOf(message: FromWorker): number | "reply" {
   if (message.kind === "result") return message.result.index;
-  if (message.kind === "counted") return message.index;
+  if (message.kind === "counted" || message.kind === "wrong-cut") return message.index;
   return message.kind === "failed" ? (message.index ?? "reply") : "reply";
 }
 
@@ -137,14 +138,14 @@ export class PredictPool {
     for (const slot of this.#slots) slot.tell({ kind: "begin", ...message });
   }
 
-  /** Hands the chunk to the least busy worker; its inline bytes are transferred. */
+  /** Hands the chunk to the least busy worker; its inline bytes are transferred. @throws WrongCut, and what its reading and prediction throw */
   async predict(chunk: Chunk): Promise<ChunkResult> {
     const reply = await this.#ask({ kind: "chunk", chunk });
     if (reply.kind !== "result") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a chunk: ${reply.kind}`);
     return reply.result;
   }
 
-  /** Records and line feeds of a chunk of another shard. */
+  /** Records and line feeds of a chunk of another shard. @throws WrongCut */
   async count(chunk: Chunk): Promise<{ rows: number; lines: number }> {
     const reply = await this.#ask({ kind: "count", chunk });
     if (reply.kind !== "counted") throw new BatchPredictError("BP_INTERNAL", `unexpected answer to a count: ${reply.kind}`);

@@ -86,4 +86,6 @@ export type FromWorker =
   | { kind: "probed"; probe: ProbeResult }
   | { kind: "result"; result: ChunkResult }
   | { kind: "counted"; index: number; rows: number; lines: number }
+  /** See WrongCut. */
+  | { kind: "wrong-cut"; index: number }
   | { kind: "failed"; index: number | null; error: WireError };

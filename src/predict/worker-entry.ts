@@ -3,6 +3,7 @@
  * to: terminating a thread inside the runtime aborts the whole process.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { WrongCut } from "../core/chunk.ts";
 import { toWire } from "../core/errors.ts";
 import { loadRuntime } from "../model/session.ts";
 import { preloadReader } from "../sources/registry.ts";
@@ -29,11 +30,9 @@ if (port) {
         port.close();
       }
     } catch (error) {
-      post({
-        kind: "failed",
-        index: "chunk" in message && message.kind !== "probe" ? message.chunk.index : null,
-        error: toWire(error),
-      });
+      const index = "chunk" in message && message.kind !== "probe" ? message.chunk.index : null;
+      if (error instanceof WrongCut && index !== null) post({ kind: "wrong-cut", index });
+      else post({ kind: "failed", index, error: toWire(error) });
     }
   };
   // Messages are handled strictly one after the other: a session is not re-entrant and chunk order keeps memory bounded.

@@ -4,7 +4,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { Checkpoint } from "../core/checkpoint.ts";
-import type { Chunk } from "../core/chunk.ts";
+import { type ByteChunk, type Chunk, WrongCut } from "../core/chunk.ts";
 import { BatchPredictError } from "../core/errors.ts";
 import { failpoint, losspoint } from "../core/failpoint.ts";
 import type { Host } from "../core/host.ts";
@@ -20,6 +20,8 @@ const MAX_SINK_ROWS = 32_768;
 
 export interface ExecutorParts {
   chunks: AsyncIterator<Chunk>;
+  /** Cuts the input anew, without guessing, from the first byte of a chunk that was cut wrongly. */
+  recut(chunk: ByteChunk): Promise<AsyncIterator<Chunk>>;
   predict(chunk: Chunk): Promise<ChunkResult>;
   /** Records and line feeds of a chunk that belongs to another shard. */
   count(chunk: Chunk): Promise<{ rows: number; lines: number }>;
@@ -78,6 +80,9 @@ const NO_BYTES = new Uint8Array(0);
 
 class Executor {
   readonly #parts: ExecutorParts;
+  #source: AsyncIterator<Chunk>;
+  /** The source may have chunks that were not handed out. */
+  #more = true;
   readonly #flight: InFlight[] = [];
   readonly #writing: { rows: number; done: Promise<unknown> }[] = [];
   readonly #times = { decodeMs: 0, inferMs: 0, encodeMs: 0, waitForWorkersMs: 0, waitForSinkMs: 0 };
@@ -91,17 +96,17 @@ class Executor {
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
+    this.#source = parts.chunks;
   }
 
   async run(): Promise<Executed> {
     const { signal, maxInFlight } = this.#parts;
-    let more = true;
     let complete = false;
     while (!complete) {
-      while (more && this.#flight.length < maxInFlight && !signal.aborted) more = await this.#handOut();
+      while (this.#more && this.#flight.length < maxInFlight && !signal.aborted) this.#more = await this.#handOut();
       const next = this.#flight.shift();
       if (next) complete = await this.#take(next);
-      else if (more || this.#cutShort) break;
+      else if (this.#more || this.#cutShort) break;
       else {
         this.#parts.sequence.end();
         complete = true;
@@ -115,7 +120,7 @@ class Executor {
   async drain(): Promise<void> {
     await Promise.all(this.#flight.map(({ outcome }) => outcome));
     await Promise.allSettled(this.#writing.map(({ done }) => done));
-    await this.#parts.chunks.return?.();
+    await this.#source.return?.();
   }
 
   async #handOut(): Promise<boolean> {
@@ -146,9 +151,9 @@ class Executor {
 
   /** Passes over what an earlier process of this run has committed. */
   async #nextChunk(): Promise<Chunk | null> {
-    const { chunks, resume, signal } = this.#parts;
+    const { resume, signal } = this.#parts;
     for (;;) {
-      const { value: chunk, done } = await chunks.next();
+      const { value: chunk, done } = await this.#source.next();
       if (!done && chunk.inline) this.#inputCrc = crc32(chunk.inline, this.#inputCrc);
       if (done) {
         this.#cutShort = signal.aborted;
@@ -190,6 +195,10 @@ class Executor {
       this.#cutShort = true;
       return false;
     }
+    if (done.kind === "failed" && done.error instanceof WrongCut && chunk.kind === "bytes") {
+      await this.#recut(chunk);
+      return false;
+    }
     if (done.kind === "failed") throw done.error;
     this.#parts.sequence.take(chunk);
     if (done.kind === "counted") {
@@ -207,6 +216,16 @@ class Executor {
     await this.#write({ columns: result.columns, rows: result.rows, rowStart, rowEnd, rowBase, rowColumn, rejects, checkpoint });
     this.#parts.onAdvance();
     return complete;
+  }
+
+  /** All before the chunk was cut rightly, whatever is in flight behind it was not. */
+  async #recut(chunk: ByteChunk): Promise<void> {
+    await Promise.all(this.#flight.map(({ outcome }) => outcome));
+    this.#chunks -= 1 + this.#flight.splice(0).filter((other) => other.chunk.index !== PLAN_FAILED).length;
+    await this.#source.return?.();
+    this.#source = await this.#parts.recut(chunk);
+    this.#more = true;
+    this.#cutShort = false;
   }
 
   async #write(batch: SinkBatch): Promise<void> {

@@ -19,7 +19,7 @@ import { loadSignature } from "../model/load-signature.ts";
 import { PredictPool } from "../predict/pool.ts";
 import type { ProbeResult } from "../predict/protocol.ts";
 import { openSource } from "../sources/registry.ts";
-import type { SizingFacts } from "./machine.ts";
+import { FIRST_CHUNK_BYTES, type SizingFacts } from "./machine.ts";
 import { MIN_WINDOW_BYTES } from "./memory-estimate.ts";
 import { memoryLimitOf, planMemory, type RunSizing, wantsSmallHeaps } from "./memory-plan.ts";
 import { openTransform } from "./open-transform.ts";
@@ -42,6 +42,8 @@ export interface PreparedRun {
   pool: PredictPool;
   /** From the first chunk on; the one the probe looked at is given again. */
   chunks: AsyncIterator<Chunk>;
+  /** Chunks may be cut by a guess; see ByteChunk.guessed. */
+  mayGuess: boolean;
   /** Stops workers and closes files, whatever became of the run. */
   close(): Promise<void>;
 }
@@ -115,13 +117,18 @@ export async function prepareRun(
       kernel,
       ...(limit === null ? {} : { windowBytes: Math.max(sizing.chunkBytes, MIN_WINDOW_BYTES) }),
     });
+    // What the other shards' chunks are must be the same to all of them.
+    const firstChunkBytes = resolved.settings.chunkBytes === "auto" ? FIRST_CHUNK_BYTES : sizing.chunkBytes;
+    const mayGuess = settings.shard === null;
     const first = pool.grow(1);
     if (workersAtOnce) pool.grow(sizing.workers).catch(() => {});
     await first;
     throwIfStopped(signal);
     iterator =
       transform?.iterator ??
-      source.chunks({ chunkBytes: sizing.chunkBytes, limited: limit !== null, signal })[Symbol.asyncIterator]();
+      source
+        .chunks({ chunkBytes: sizing.chunkBytes, firstChunkBytes, limited: limit !== null, mayGuess, signal })
+        [Symbol.asyncIterator]();
     const firstChunk = transform?.firstChunk ?? (await iterator.next());
     const probe = await pool.probe(firstChunk.done ? null : firstChunk.value, binding.fixedBatch, wanted);
     throwIfStopped(signal);
@@ -146,6 +153,7 @@ export async function prepareRun(
       outputs,
       pool,
       chunks,
+      mayGuess,
       close,
     };
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Chunk } from "../core/chunk.ts";
 import type { ErrorCode, WireError } from "../core/errors.ts";
+import type { ChunkPlanOptions } from "../core/source.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import type { Kept } from "./room-needed.ts";
 
@@ -32,13 +33,13 @@ export function isResumable(code: ErrorCode): boolean {
  */
 export async function chunksFrom(
   prepared: PreparedRun,
-  { nextChunk, position }: Checkpoint,
-  signal: AbortSignal,
+  { nextChunk, position }: Pick<Checkpoint, "nextChunk" | "position">,
+  options: Pick<ChunkPlanOptions, "signal" | "mayGuess">,
 ): Promise<AsyncIterator<Chunk>> {
   if (position === null) return prepared.chunks;
   await prepared.chunks.return?.();
   const from = { index: nextChunk, ...position };
-  return prepared.source.chunks({ chunkBytes: prepared.sizing.chunkBytes, from, signal })[Symbol.asyncIterator]();
+  return prepared.source.chunks({ chunkBytes: prepared.sizing.chunkBytes, from, ...options })[Symbol.asyncIterator]();
 }
 
 /** Says in the error how to go on. */

@@ -161,7 +161,9 @@ class Run {
       batchSize: sizing.batchSize,
     });
     this.#executed = await execute({
-      chunks: checkpoint ? await chunksFrom(prepared, checkpoint, signal) : prepared.chunks,
+      chunks: checkpoint ? await chunksFrom(prepared, checkpoint, { signal, mayGuess: prepared.mayGuess }) : prepared.chunks,
+      recut: ({ index, file, byteStart }) =>
+        chunksFrom(prepared, { nextChunk: index, position: { file, byte: byteStart } }, { signal, mayGuess: false }),
       resume: checkpoint,
       predict: (chunk) => pool.predict(chunk),
       count: (chunk) => pool.count(chunk),

@@ -20,6 +20,13 @@ export interface LoadedBundle<Exports> {
   keepCode(): void;
 }
 
+interface Attempt {
+  cache: CodeCache;
+  script: Script;
+  code: Buffer | undefined;
+  rejected: boolean;
+}
+
 /** @param use what the bundle is loaded for, in a few letters: code is kept apart for each */
 export function loadBundle<Exports>(name: string, use: string): LoadedBundle<Exports> {
   const file = path.join(__dirname, "..", "bundles", `${name}.cjs`);
@@ -27,25 +34,29 @@ export function loadBundle<Exports>(name: string, use: string): LoadedBundle<Exp
   const text = fs.readFileSync(file, "latin1");
   // The first line is a comment with the hash of the others: V8 itself compares nothing but lengths.
   const build = text.slice("//".length, text.indexOf("\n"));
-  const { NODE_OPTIONS = "" } = process.env;
-  const runtime = [process.version, process.arch, process.platform, NODE_OPTIONS, ...process.execArgv].join("\n");
-  const cache = new CodeCache({ env: process.env, uid: process.getuid?.() ?? null, runtime }, name, build, use);
-  const cachedData = cache.read();
-  const script = new Script(`(function(exports,require,module,__filename,__dirname,__url,__resolve,__import){${text}\n})`, {
-    filename: file,
-    ...(cachedData ? { cachedData } : {}),
-  });
-  const usable = cachedData !== undefined && script.cachedDataRejected !== true;
+  const source = `(function(exports,require,module,__filename,__dirname,__url,__resolve,__import){${text}\n})`;
+  const attempt = (runtime: string): Attempt => {
+    const cache = new CodeCache({ env: process.env, uid: process.getuid?.() ?? null, runtime }, name, build, use);
+    const code = cache.read();
+    const script = new Script(source, { filename: file, ...(code ? { cachedData: code } : {}) });
+    return { cache, script, code, rejected: script.cachedDataRejected === true };
+  };
+  const runtime = `${process.version} ${process.arch} ${process.platform}`;
+  let made = attempt(runtime);
+  // Of a process with other flags: code is apart for each set of them. Threads do not see theirs, and asking V8 takes 2 ms.
+  if (made.rejected) made = attempt(`${runtime} ${(require("node:v8") as typeof import("node:v8")).cachedDataVersionTag()}`);
+  const { cache, script, code } = made;
+  const usable = code !== undefined && !made.rejected;
   const module = { exports: {} as Exports };
-  const require = createRequire(file);
-  const resolve = (id: string): string => pathToFileURL(require.resolve(id)).href;
+  const requireFrom = createRequire(file);
+  const resolve = (id: string): string => pathToFileURL(requireFrom.resolve(id)).href;
   const load = (url: string): Promise<unknown> => import(url);
-  const given = [module.exports, require, module, file, path.dirname(file), pathToFileURL(file).href, resolve, load];
+  const given = [module.exports, requireFrom, module, file, path.dirname(file), pathToFileURL(file).href, resolve, load];
   (script.runInThisContext() as (...given: unknown[]) => void)(...given);
   const keepCode = (): void => {
     if (usable && performance.now() < LONG_MS) return;
-    const code = script.createCachedData();
-    if (!usable || code.length > cachedData.length * GROWN) cache.write(code);
+    const fresh = script.createCachedData();
+    if (!usable || fresh.length > code.length * GROWN) cache.write(fresh);
   };
   return { exports: module.exports, keepCode };
 }

@@ -9,7 +9,7 @@ import { makeKernelDecoder } from "../../src/sources/csv/kernel-decoder.ts";
 import { FEATURES } from "./models.ts";
 
 /** As a run of this size chooses it. */
-const CHUNK_BYTES = 2 << 20;
+const CHUNK_BYTES = 6 << 20;
 
 /** MB/s of processor time on one core. */
 export interface DecoderSpeed {

@@ -1,7 +1,7 @@
 /** The loop between chunks, workers and sink, with parts whose timing the test decides. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Chunk } from "../../src/core/chunk.ts";
+import { type Chunk, WrongCut } from "../../src/core/chunk.ts";
 import { BatchPredictError } from "../../src/core/errors.ts";
 import type { SinkBatch } from "../../src/core/sink.ts";
 import type { ChunkResult } from "../../src/predict/protocol.ts";
@@ -25,6 +25,9 @@ interface Made {
   /** Delays predictions and writes; default: done at once. */
   later?<T>(promise: Promise<T>, what: string): Promise<T>;
   onPredict?(index: number): void;
+  /** The chunk ends within a record: from it on there are other chunks, as many as `recutTo` in all. */
+  wrongCutAt?: number;
+  recutTo?: number;
 }
 
 class Workshop {
@@ -37,6 +40,7 @@ class Workshop {
   mostInFlight = 0;
   writing = 0;
   mostWriting = 0;
+  recuts = 0;
   returned = false;
   advanced = 0;
   readonly controller = new AbortController();
@@ -53,6 +57,13 @@ class Workshop {
         this.predicted.push(given.index);
         made.onPredict?.(given.index);
         return later(this.#predict(given, made, rowsPerChunk), `predict ${given.index}`).finally(() => this.inFlight--);
+      },
+      recut: async ({ index }) => {
+        expect(index).toBe(made.wrongCutAt);
+        expect(this.inFlight).toBe(0);
+        expect(this.returned).toBe(true);
+        this.recuts++;
+        return this.#chunks({ chunks: made.recutTo! }, index);
       },
       count: (given) => {
         this.counted.push(given.index);
@@ -74,9 +85,9 @@ class Workshop {
     };
   }
 
-  async *#chunks({ chunks, planFailsAt }: Made): AsyncGenerator<Chunk> {
+  async *#chunks({ chunks, planFailsAt }: Made, from = 0): AsyncGenerator<Chunk> {
     try {
-      for (let index = 0; index < chunks; index++) {
+      for (let index = from; index < chunks; index++) {
         if (index === planFailsAt) throw new BatchPredictError("BP_INPUT_FORMAT", `planning fails at ${index}`);
         this.planned++;
         yield chunk(index);
@@ -86,7 +97,11 @@ class Workshop {
     }
   }
 
-  async #predict({ index }: Chunk, { fails = [], bad = {} }: Made, rows: number): Promise<ChunkResult> {
+  async #predict({ index }: Chunk, { fails = [], bad = {}, wrongCutAt = -1 }: Made, rows: number): Promise<ChunkResult> {
+    if (this.recuts === 0 && index === wrongCutAt) throw new WrongCut();
+    // Behind a wrong cut every chunk begins at a wrong place.
+    if (this.recuts === 0 && wrongCutAt >= 0 && index > wrongCutAt && index % 2 === 0)
+      throw new BatchPredictError("BP_SOURCE_CELL", `chunk ${index} is not what it seems`);
     if (fails.includes(index)) throw new BatchPredictError("BP_INFERENCE", `chunk ${index} fails`);
     return result(index, rows, bad[index] ?? [], { columns: { rows: index, bytes: 0, schema: new Uint8Array(0), columns: [] } });
   }
@@ -119,6 +134,64 @@ class Workshop {
 
 const upTo = (end: number): number[] => Array.from({ length: end }, (_, index) => index);
 const indexes = (workshop: Workshop): number[] => workshop.written.map(({ index }) => index);
+
+describe("a chunk that was cut wrongly", () => {
+  it("is cut anew once all behind it has come back, of which nothing counts", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 0, max: 11 }),
+        fc.integer({ min: 1, max: 14 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.scheduler(),
+        async (chunks, at, after, maxInFlight, scheduler) => {
+          const wrongCutAt = at % chunks;
+          const recutTo = wrongCutAt + after;
+          const later = <T>(promise: Promise<T>, what: string): Promise<T> => scheduler.schedule(promise, what);
+          const shop = new Workshop({ chunks, wrongCutAt, recutTo, maxInFlight, later });
+          const executed = shop.run();
+          await scheduler.waitFor(executed);
+          expect(shop.recuts).toBe(1);
+          expect(shop.written.map(({ index }) => index)).toEqual(Array.from({ length: recutTo }, (_, index) => index));
+          expect(shop.written.map(({ rowBase }) => rowBase)).toEqual(Array.from({ length: recutTo }, (_, index) => index * 10));
+          expect(await executed).toMatchObject({ complete: true, chunks: recutTo });
+          shop.expectIdle();
+        },
+      ),
+    );
+  });
+
+  it("does not hide an error that stands before it, nor one that is met again behind it", async () => {
+    const before = new Workshop({ chunks: 6, fails: [1], wrongCutAt: 2, recutTo: 6 });
+    expect((await before.failed()).message).toBe("chunk 1 fails");
+    expect(before.recuts).toBe(0);
+    before.expectIdle();
+    const behind = new Workshop({ chunks: 6, fails: [4], wrongCutAt: 2, recutTo: 6 });
+    expect((await behind.failed()).message).toBe("chunk 4 fails");
+    expect(behind.recuts).toBe(1);
+    expect(behind.written.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+    behind.expectIdle();
+  });
+
+  it("takes back a plan that failed, or ended, for having been cut wrongly", async () => {
+    const shop = new Workshop({ chunks: 5, planFailsAt: 4, wrongCutAt: 2, recutTo: 7 });
+    expect(await shop.run()).toMatchObject({ complete: true, chunks: 7 });
+    expect(shop.written.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    shop.expectIdle();
+  });
+
+  it("ends the run where it is stopped", async () => {
+    const shop: Workshop = new Workshop({
+      chunks: 6,
+      wrongCutAt: 2,
+      recutTo: 6,
+      onPredict: (index) => index === 2 && shop.controller.abort(),
+    });
+    expect(await shop.run()).toMatchObject({ complete: false });
+    expect(shop.written.map(({ index }) => index)).toEqual([0, 1]);
+    shop.expectIdle();
+  });
+});
 
 describe("the executor", () => {
   it("writes in input order and within its bounds, whenever predictions and writes are done", async () => {

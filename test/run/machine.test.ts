@@ -51,7 +51,7 @@ describe("auto", () => {
     const chunkBytes = (bytes: number | null, cores: number): number =>
       sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes, columns: [] }, cores })).chunkBytes;
     for (const bytes of [null, 10_000, 5 * MB, 1000 * MB]) expect(chunkBytes(bytes, 1)).toBe(chunkBytes(bytes, 64));
-    expect(chunkBytes(1000 * MB, 8)).toBe(2 * MB);
+    expect(chunkBytes(1000 * MB, 8)).toBe(6 * MB);
     expect(chunkBytes(8 * MB, 8)).toBe(MB / 2);
     expect(chunkBytes(10_000, 8)).toBe(64 * 1024);
     expect(chunkBytes(null, 8)).toBe(2 * MB);
@@ -60,8 +60,9 @@ describe("auto", () => {
   it("gives chunks of wide rows enough of them: a column of a chunk costs as much as many cells", () => {
     const chunkBytes = (columns: number, bytes: number | null = 1000 * MB): number =>
       sizeRun(AUTO, {}, facts({ source: { format: "csv", bytes, columns: new Array(columns) } })).chunkBytes;
-    expect(chunkBytes(100)).toBe(2 * MB);
-    expect(chunkBytes(10_000)).toBe(10_000 * 512);
+    expect(chunkBytes(100)).toBe(6 * MB);
+    expect(chunkBytes(100, null)).toBe(2 * MB);
+    expect(chunkBytes(15_000)).toBe(15_000 * 512);
     expect(chunkBytes(10_000, null)).toBe(10_000 * 512);
     expect(chunkBytes(1_000_000)).toBe(8 * MB);
     // 1,000 rows x 10,000 cells of 7 bytes: 16 batches, not 67.

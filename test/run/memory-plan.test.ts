@@ -138,7 +138,7 @@ describe("a memory limit", () => {
   });
 
   it("of 350 MB leaves both workers to text and to Arrow, and one to Parquet of large row groups", () => {
-    expect(planMemory(input({}, 350 * MB))).toMatchObject({ workers: 2, chunkBytes: 2 << 20 });
+    expect(planMemory(input({}, 350 * MB))).toMatchObject({ workers: 2, chunkBytes: 6 << 20 });
     expect(planMemory(input({ format: "arrow" }, 350 * MB)).workers).toBe(2);
     const parquet = planMemory(input({ format: "parquet", rowBytes: 168 }, 350 * MB));
     expect(parquet.workers).toBe(1);

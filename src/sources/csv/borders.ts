@@ -25,11 +25,13 @@ export interface BorderFinder {
 
 /** @param start absolute offset of the first record */
 export function borderFinder(tokens: Tokens, start: number): BorderFinder {
+  return isGuessable(tokens) ? new QuickBorders(tokens, start) : new PlainBorders(tokens, start);
+}
+
+/** A newline ends a record wherever no quote is open, and whether one is can be told at the end of a chunk that begins at a border. */
+export function isGuessable(tokens: Tokens): boolean {
   const single = (token: Uint8Array | null): boolean => token === null || token.length === 1;
-  if (tokens.comment === null && single(tokens.delimiter) && single(tokens.quote) && single(tokens.escape)) {
-    return new QuickBorders(tokens, start);
-  }
-  return new PlainBorders(tokens, start);
+  return tokens.comment === null && single(tokens.delimiter) && single(tokens.quote) && single(tokens.escape);
 }
 
 const UNQUOTED = 0;

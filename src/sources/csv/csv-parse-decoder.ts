@@ -60,7 +60,8 @@ export class CsvParseDecoder implements CsvDecoder {
     this.utf8 = this.dialect.encoding === "utf-8" || isTranscoded(this.dialect.encoding);
   }
 
-  decode(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk {
+  decode(bytes: Uint8Array, byteStart: number, linesBefore: number, check?: () => void): DecodedChunk {
+    check?.();
     const complaints: Complaint[] = [];
     const records = this.records(bytes, complaints);
     let rowsRead = records.length;

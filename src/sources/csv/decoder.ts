@@ -10,8 +10,9 @@ export interface CsvDecoder {
    * @param bytes whole records, no header
    * @param byteStart absolute offset of the first byte
    * @param linesBefore counted into `lines` and `lineInChunk`
+   * @param check called before anything is made of bytes that may end within a quoted field; throws where they do and are to be left alone
    */
-  decode(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk;
+  decode(bytes: Uint8Array, byteStart: number, linesBefore: number, check?: () => void): DecodedChunk;
 }
 
 export type MakeCsvDecoder = (description: SourceDescription, plan: BindingPlan) => CsvDecoder;

@@ -38,6 +38,8 @@ interface Opened {
   stdin: PeekedBytes | null;
   head: InputHead;
   first: FirstRecord | null;
+  /** No record of its head lies on several lines. */
+  plainLines?: boolean;
 }
 
 /**
@@ -70,6 +72,7 @@ async function open(given: SourceFile[], options: SourceOptions, peeked: PeekedB
   const { dialect, tokens, split, opened } = start;
   const typer = new ColumnTyper(start.names.length, dialect);
   const head = sampleHead(opened, dialect, tokens, split);
+  opened.plainLines = !head.multiline;
   const sampled = head.multiline
     ? { bytes: 0, records: 0 }
     : addSamples(opened.head.samples, start.names.length, tokens, split, dialect, typer);
@@ -78,7 +81,9 @@ async function open(given: SourceFile[], options: SourceOptions, peeked: PeekedB
   for (const file of files.slice(1)) {
     const next = await openNext(file, stdinOf(file), options, dialect, tokens, split);
     if (dialect.header && next.first !== null) checkSameHeader(next.first.cells, opened.first!.cells, file, firstFile);
-    typer.add(sampleHead(next, dialect, tokens, split).records);
+    const { records, multiline } = sampleHead(next, dialect, tokens, split);
+    next.plainLines = !multiline;
+    typer.add(records);
     all.push(next);
   }
   const { columnTypes } = options.csv;
@@ -277,6 +282,7 @@ class CsvSource implements Source {
         file: opened.file,
         dataStart: start,
         linesBefore: countLines(opened.head.bytes, 0, start, tokens.newline),
+        plainLines: opened.plainLines === true,
         stream: opened.head.streamed ? () => streamOf(opened.file, opened.head, opened.stdin) : null,
       };
     });

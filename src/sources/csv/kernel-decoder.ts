@@ -83,8 +83,8 @@ class KernelDecoder implements CsvDecoder {
     return new Uint8Array(this.kernel.memory.buffer, this.input, length);
   }
 
-  decode(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk {
-    return this.quick(bytes, byteStart, linesBefore) ?? this.reference.decode(bytes, byteStart, linesBefore);
+  decode(bytes: Uint8Array, byteStart: number, linesBefore: number, check?: () => void): DecodedChunk {
+    return this.quick(bytes, byteStart, linesBefore) ?? this.reference.decode(bytes, byteStart, linesBefore, check);
   }
 
   private quick(bytes: Uint8Array, byteStart: number, linesBefore: number): DecodedChunk | null {

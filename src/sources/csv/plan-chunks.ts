@@ -1,13 +1,15 @@
 /**
  * Cuts inputs into chunks that begin and end at record borders. Plain files are planned by byte range (the worker reads them again);
- * gzip, stdin and transcoded files carry their bytes. Pull only: nothing is read before the next chunk is asked for.
+ * gzip, stdin and transcoded files carry their bytes. Pull only: nothing is read before the next chunk is asked for. Of a plain file whose records
+ * seem to be lines, and where the plan can be made anew, only the surroundings of the borders are read (`guess-cuts.ts`): workers read the rest.
  * Memory: one block of 1 MiB for a file; the chunk being gathered (chunkBytes + one record) for a stream.
  */
 import type { ByteChunk } from "../../core/chunk.ts";
 import { BatchPredictError, type ErrorPlace } from "../../core/errors.ts";
 import type { ChunkPlanOptions, CsvDialect, SourceFile } from "../../core/source.ts";
-import { type BorderFinder, borderFinder } from "./borders.ts";
+import { type BorderFinder, borderFinder, isGuessable } from "./borders.ts";
 import { asBuffer } from "./encoding.ts";
+import { guessCuts } from "./guess-cuts.ts";
 import { type Bytes, changedError, checkUnchanged, inputError, openInput } from "./input.ts";
 import { limitError, placeOf } from "./limits.ts";
 import { countLines, type Tokens } from "./records.ts";
@@ -22,11 +24,16 @@ export interface PlannedFile {
   linesBefore: number;
   /** Opens the decoded bytes where they can only be streamed, else null. */
   stream: (() => Bytes) | null;
+  /** Its first records lie on lines of their own: most likely all do. */
+  plainLines: boolean;
 }
+
+type SizedOptions = ChunkPlanOptions & { firstChunkBytes: number };
 
 interface Cut {
   start: number;
   end: number;
+  guessed?: true;
 }
 
 export async function* planChunks(
@@ -41,13 +48,16 @@ export async function* planChunks(
     if (from && file < from.file) continue;
     // A record border: what is cut behind it is the same as when the file is cut from its start.
     const start = from?.file === file ? from.byte : planned.dataStart;
+    const { firstChunkBytes = options.chunkBytes } = index === 0 ? options : {};
+    const sized = { ...options, firstChunkBytes: Math.min(firstChunkBytes, options.chunkBytes) };
     const pieces =
       planned.stream === null
-        ? planRange(planned, start, dialect, tokens, options)
-        : planStream(planned, planned.stream(), dialect, tokens, options);
-    for await (const { start, end, inline } of pieces) {
+        ? planFile(planned, start, dialect, tokens, sized)
+        : planStream(planned, planned.stream(), dialect, tokens, sized);
+    for await (const { start, end, guessed, inline } of pieces) {
       const chunk: ByteChunk = { kind: "bytes", index, file, byteStart: start, byteEnd: end };
       if (start === planned.dataStart) chunk.linesBefore = planned.linesBefore;
+      if (guessed) chunk.guessed = true;
       if (inline !== undefined) chunk.inline = inline;
       index++;
       yield chunk;
@@ -62,15 +72,19 @@ class Cutter {
   /** No record may hide between two looks, so steps are never longer than a record may be. */
   private readonly step: number;
 
+  /** Of the chunk that begins at `start`. */
+  private wantedBytes: number;
+
   constructor(
     start: number,
     tokens: Tokens,
-    private readonly chunkBytes: number,
+    private readonly sizes: Pick<SizedOptions, "chunkBytes" | "firstChunkBytes">,
     private readonly maxRecordBytes: number,
   ) {
     this.start = start;
+    this.wantedBytes = sizes.firstChunkBytes;
     this.finder = borderFinder(tokens, start);
-    this.step = Math.min(chunkBytes, maxRecordBytes);
+    this.step = Math.min(sizes.chunkBytes, maxRecordBytes);
   }
 
   /** Chunks that end in the block. `tooLong` is set when a record passes the limit. */
@@ -79,7 +93,7 @@ class Cutter {
     let from = 0;
     let reached = Math.max(this.start, finder.recordStart);
     for (;;) {
-      const goal = Math.min(this.start + this.chunkBytes, reached + this.step);
+      const goal = Math.min(this.start + this.wantedBytes, reached + this.step);
       const border = finder.find(block, base, from, Math.max(goal - base, from + 1));
       if (border < 0) break;
       const end = base + border;
@@ -89,9 +103,10 @@ class Cutter {
       }
       from = border;
       reached = end;
-      if (end - this.start >= this.chunkBytes) {
+      if (end - this.start >= this.wantedBytes) {
         yield { start: this.start, end };
         this.start = end;
+        this.wantedBytes = this.sizes.chunkBytes;
       }
     }
     if (base + block.length - finder.recordStart > this.maxRecordBytes) {
@@ -106,19 +121,56 @@ function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new BatchPredictError("BP_INTERRUPTED", "reading the input was stopped");
 }
 
+/** The first chunk is always cut by looking at all of it: it is probed before there is a run that could cut anew. */
+async function* planFile(
+  planned: PlannedFile,
+  firstByte: number,
+  dialect: CsvDialect,
+  tokens: Tokens,
+  options: SizedOptions,
+): AsyncGenerator<Cut & { inline?: never }> {
+  const { chunkBytes } = options;
+  const guess = options.mayGuess && planned.plainLines && isGuessable(tokens) && chunkBytes <= dialect.maxRecordBytes;
+  let start = firstByte;
+  for await (const cut of planRange(planned, firstByte, dialect, tokens, options)) {
+    yield cut;
+    start = cut.end;
+    if (guess) break;
+  }
+  if (start >= planned.file.sizeBytes!) return;
+  const handle = await openInput(planned.file.path);
+  try {
+    await checkUnchanged(handle, planned.file);
+    const range = { start, size: planned.file.sizeBytes!, chunkBytes, newline: tokens.newline, sure: tokens.quote === null };
+    for await (const cut of guessCuts(handle, range, dialect.maxRecordBytes)) {
+      checkAborted(options.signal);
+      yield cut;
+      start = cut.end;
+    }
+    await checkUnchanged(handle, planned.file);
+  } catch (error) {
+    throw inputError(error, planned.file.path);
+  } finally {
+    await handle.close();
+  }
+  // A record that is longer than it may be, or one that guessing did not see the end of.
+  const rest = { ...options, firstChunkBytes: chunkBytes };
+  if (start < planned.file.sizeBytes!) yield* planRange(planned, start, dialect, tokens, rest);
+}
+
 async function* planRange(
   planned: PlannedFile,
   firstByte: number,
   dialect: CsvDialect,
   tokens: Tokens,
-  options: ChunkPlanOptions,
+  options: SizedOptions,
 ): AsyncGenerator<Cut & { inline?: never }> {
   const { file } = planned;
   const handle = await openInput(file.path);
   try {
     await checkUnchanged(handle, file);
     const size = file.sizeBytes!;
-    const cutter = new Cutter(firstByte, tokens, options.chunkBytes, dialect.maxRecordBytes);
+    const cutter = new Cutter(firstByte, tokens, options, dialect.maxRecordBytes);
     const place = (byte: number): Promise<ErrorPlace> => placeOf(file, blocksOf(file), byte, tokens.newline);
     const blockBytes = Math.max(1, Math.min(BLOCK_BYTES, size - firstByte));
     const buffer = cutter.finder.blockMemory?.(blockBytes) ?? Buffer.allocUnsafeSlow(blockBytes);
@@ -171,10 +223,10 @@ async function* planStream(
   stream: Bytes,
   dialect: CsvDialect,
   tokens: Tokens,
-  options: ChunkPlanOptions,
+  options: SizedOptions,
 ): AsyncGenerator<Cut & { inline: Uint8Array<ArrayBuffer> }> {
   const { file, dataStart } = planned;
-  const cutter = new Cutter(dataStart, tokens, options.chunkBytes, dialect.maxRecordBytes);
+  const cutter = new Cutter(dataStart, tokens, options, dialect.maxRecordBytes);
   const held = new HeldBytes(dataStart, tokens.newline);
   let base = 0;
   const place = (byte: number): ErrorPlace => ({ file: file.path, line: 1 + held.linesBefore(byte), byte });

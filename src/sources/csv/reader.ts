@@ -1,12 +1,13 @@
 /** Worker side: reads a chunk's bytes and decodes them. */
 import type { BindingPlan } from "../../core/binding-plan.ts";
-import type { ByteChunk, Chunk, DecodedChunk } from "../../core/chunk.ts";
+import { type ByteChunk, type Chunk, type DecodedChunk, WrongCut } from "../../core/chunk.ts";
 import { BatchPredictError } from "../../core/errors.ts";
 import type { ChunkReader, OpenReader, SourceDescription } from "../../core/source.ts";
+import { borderFinder } from "./borders.ts";
 import { ChunkBytes } from "./chunk-bytes.ts";
 import { CsvParseDecoder } from "./csv-parse-decoder.ts";
 import type { CsvDecoder, MakeCsvDecoder } from "./decoder.ts";
-import { codecOf } from "./encoding.ts";
+import { asBuffer, codecOf } from "./encoding.ts";
 import { placeRecords, tokensOf } from "./records.ts";
 
 class CsvChunkReader implements ChunkReader {
@@ -20,8 +21,16 @@ class CsvChunkReader implements ChunkReader {
   }
 
   async read(chunk: Chunk): Promise<DecodedChunk> {
+    const { byteStart, linesBefore = 0, guessed } = byteChunk(chunk);
     const bytes = await this.bytes.read(byteChunk(chunk));
-    return this.decoder.decode(bytes, byteChunk(chunk).byteStart, byteChunk(chunk).linesBefore ?? 0);
+    return this.decoder.decode(bytes, byteStart, linesBefore, guessed && (() => this.checkEnd(bytes)));
+  }
+
+  /** A newline ends a record unless it lies within quotes. @throws WrongCut */
+  private checkEnd(bytes: Uint8Array): void {
+    const finder = borderFinder(tokensOf(this.description.dialect!), 0);
+    finder.find(asBuffer(bytes), 0, 0, bytes.length + 1);
+    if (finder.openQuote >= 0) throw new WrongCut("the chunk ends within quotes");
   }
 
   async locate(

@@ -209,6 +209,7 @@ class JsonlSource implements Source {
       file,
       dataStart: head.textStart,
       linesBefore: 0,
+      plainLines: true,
       stream: head.streamed ? () => streamOf(file, head, stdin) : null,
     }));
   }
