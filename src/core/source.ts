@@ -155,6 +155,7 @@ export interface Source {
 
 /** Worker side: one per worker, used for one chunk at a time. */
 export interface ChunkReader {
+  /** What it gives may lie in memory that the next call uses again. @throws WrongCut, and what is wrong with the chunk */
   read(chunk: Chunk): Promise<DecodedChunk>;
   /** Position and text of one record of a chunk, for rejects found after decoding. Called after `read(chunk)` of the same chunk. */
   locate(chunk: Chunk, rowInChunk: number): Promise<{ lineInChunk: number | null; byte: number | null; raw: string | null }>;

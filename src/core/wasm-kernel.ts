@@ -8,7 +8,7 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: unknown };
 };
 
-export type KernelName = "#borders-kernel" | "#csv-kernel" | "#parquet-kernel" | "#trees-kernel";
+export type KernelName = "#borders-kernel" | "#csv-kernel" | "#parquet-kernel" | "#rows-kernel" | "#trees-kernel";
 
 export interface KernelMemory {
   readonly buffer: ArrayBuffer;

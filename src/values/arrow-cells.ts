@@ -7,6 +7,7 @@ import { BLOCK, type ColumnFill, columnFill, type FillCounts } from "./arrow-fil
 import { flattenLists } from "./arrow-lists.ts";
 import { RowRejects } from "./arrow-rejects.ts";
 import { plainType, rowRange, takePieces, takeRows } from "./arrow-take.ts";
+import type { BindingMemory } from "./binding-memory.ts";
 
 export { describeArrowColumn } from "./arrow-columns.ts";
 
@@ -15,6 +16,8 @@ export interface CellPlace {
   file: string;
   /** First row of the chunk in the input, where the caller knows it. */
   rowBase?: number;
+  /** Of the reader; the tensors are valid until it is given again. Default: memory of their own. */
+  memory?: BindingMemory;
 }
 
 /** Rows `from` up to `to` of one batch, which become rows `at`... of the chunk. */
@@ -30,6 +33,7 @@ interface Binding {
   file: string;
   rejects: RowRejects;
   counts: Map<string, FillCounts>;
+  memory: BindingMemory | undefined;
 }
 
 /**
@@ -50,9 +54,11 @@ export function bindRecordBatches(
 ): DecodedChunk {
   const spans = spansOf(batches, rowStart, rowEnd);
   const rowsRead = rowEnd - rowStart;
-  const binding: Binding = { file: place.file, rejects: new RowRejects(rowsRead, plan.onError), counts: new Map() };
-  const tensors = plan.inputs.map((input): TensorData => {
-    const data = allocateTensor(input.type, rowsRead * input.rowSize);
+  const { file, memory } = place;
+  const binding: Binding = { file, rejects: new RowRejects(rowsRead, plan.onError), counts: new Map(), memory };
+  const tensors = plan.inputs.map((input, position): TensorData => {
+    const elements = rowsRead * input.rowSize;
+    const data = memory?.tensor(position, input.type, elements) ?? allocateTensor(input.type, elements);
     for (const span of spans) bindInput(input, span, data, binding);
     return { input: input.input, type: input.type, data };
   });
@@ -91,9 +97,20 @@ function bindInput(input: InputBinding, span: Span, out: TensorArray, binding: B
     return;
   }
   const { rowSize, type } = input;
-  const fills = input.from.columns.map((column) =>
-    fillOf(plainNumbers(span.batch.data.children[column.index]!), column, input, out, binding, (at) => Math.floor(at / rowSize)),
-  );
+  const { columns } = input.from;
+  const plain = type === "float32" ? columns.map(({ index }) => withoutNulls(span.batch.data.children[index]!)) : [];
+  if (binding.memory?.canTake(plain)) {
+    const blockRows = binding.memory.blockRows(columns.length);
+    for (let from = span.from; from < span.to; from += blockRows) {
+      const to = Math.min(span.to, from + blockRows);
+      const at = (span.at + from - span.from) * rowSize;
+      if (binding.memory.rows(plain, from, to, out as Float32Array, at)) continue;
+      // Numbers too large are counted, each with its column.
+      for (const [k, fill] of fillsOf(input, columns, span, out, binding).entries()) fill(from, to, at + k, rowSize);
+    }
+    return;
+  }
+  const fills = fillsOf(input, columns, span, out, binding);
   // Row blocks outside, columns inside: the rows of a block stay in the cache while every column is written into them.
   const rowsPerBlock = type === "string" ? span.to - span.from : BLOCK;
   for (let from = span.from; from < span.to; from += rowsPerBlock) {
@@ -101,6 +118,22 @@ function bindInput(input: InputBinding, span: Span, out: TensorArray, binding: B
     const at = (span.at + from - span.from) * rowSize;
     for (const [k, fill] of fills.entries()) fill(from, to, at + k, rowSize);
   }
+}
+
+/** The values as they lie in memory; null where one is missing. */
+function withoutNulls(data: Data): unknown {
+  return data.type.typeId === Type.Float && data.nullCount === 0 ? data.values : null;
+}
+
+function fillsOf(
+  input: InputBinding,
+  columns: readonly BoundColumn[],
+  { batch }: Span,
+  out: TensorArray,
+  binding: Binding,
+): ColumnFill[] {
+  const rowOf = (at: number): number => Math.floor(at / input.rowSize);
+  return columns.map((column) => fillOf(plainNumbers(batch.data.children[column.index]!), column, input, out, binding, rowOf));
 }
 
 function bindList(input: InputBinding, column: BoundColumn, span: Span, out: TensorArray, binding: Binding): void {

@@ -5,6 +5,7 @@ import { addDictionary } from "../../formats/arrow-dictionaries.ts";
 import { DAMAGED_HINTS, refuseArrow } from "../../formats/arrow-error.ts";
 import { dictionaryIds } from "../../formats/arrow-layout.ts";
 import { type ArrowMessage, type Block, readMessage, readPrefix } from "../../formats/arrow-messages.ts";
+import type { ChunkMemory } from "./chunk-memory.ts";
 import type { PositionedFile } from "./positioned-file.ts";
 
 /** Bodies up to this size are read at once: one call instead of one or two per column. */
@@ -29,15 +30,18 @@ export class BlockReader {
    * The last one is kept, with what it has decompressed, and so are the dictionaries as long as they are the same.
    * @param dictionaries messages in force, oldest first
    * @param columns whose dictionaries are needed; the same at every call
+   * @param memory for what is read of an uncompressed batch: columns hold until it is rewound
    */
-  batch(block: Block, dictionaries: readonly Block[], columns: readonly number[]): BatchLoader {
+  batch(block: Block, dictionaries: readonly Block[], columns: readonly number[], memory: ChunkMemory): BatchLoader {
     if (this.last?.offset === block.offset) return this.last.loader;
     this.last = undefined;
     const { header } = this.batchMessage(block);
     const name = dictionaries.map(({ offset }) => offset).join();
     if (this.loaded?.dictionaries !== name)
       this.loaded = { dictionaries: name, found: this.loadDictionaries(dictionaries, columns) };
-    const loader = new BatchLoader(this.file.path, this.schema.fields, header, this.body(block), this.loaded.found);
+    // Decompressed buffers are kept for the chunks that follow, and some of them are stored as they are.
+    const body = this.body(block, header.codec === null ? memory : undefined);
+    const loader = new BatchLoader(this.file.path, this.schema.fields, header, body, this.loaded.found);
     this.last = { offset: block.offset, loader };
     return loader;
   }
@@ -86,9 +90,9 @@ export class BlockReader {
     return message;
   }
 
-  private body({ offset, metadataBytes, bodyBytes }: Block): ArrowBody {
+  private body({ offset, metadataBytes, bodyBytes }: Block, memory?: ChunkMemory): ArrowBody {
     const start = offset + metadataBytes;
-    if (bodyBytes > WHOLE_BODY_BYTES) return { read: (at, length) => this.file.read(start + at, length) };
+    if (bodyBytes > WHOLE_BODY_BYTES) return { read: (at, length) => this.file.read(start + at, length, memory?.take(length)) };
     let whole: Uint8Array | undefined;
     return {
       read: (at, length) => {

@@ -13,12 +13,15 @@ import { bindRecordBatches } from "../../values/arrow-cells.ts";
 import { neededColumns, projectPlan } from "../../values/arrow-projection.ts";
 import { emptyBatch } from "../../values/arrow-take.ts";
 import { rowJson } from "../../values/arrow-text.ts";
+import { BindingMemory } from "../../values/binding-memory.ts";
 import { linear } from "../../values/linear-schema.ts";
 import { ArrowFile } from "./arrow-file.ts";
+import { ChunkMemory } from "./chunk-memory.ts";
 import { StreamFile } from "./stream-file.ts";
 import { packedMessages } from "./stream-messages.ts";
 
-export const openArrowReader: OpenReader = async (description, plan) => new ArrowReader(description, plan);
+export const openArrowReader: OpenReader = async (description, plan, { kernel } = {}) =>
+  new ArrowReader(description, plan, new BindingMemory({ kernel }));
 
 interface OpenedBatch {
   loader: BatchLoader;
@@ -30,11 +33,14 @@ interface OpenedBatch {
 class ArrowReader implements ChunkReader {
   private readonly columns: number[];
   private readonly plan: BindingPlan;
+  /** Of the chunk that was read last. Rows that are looked up again, for rejects, are read beside it. */
+  private readonly bytes = new ChunkMemory();
   private open: { index: number; file: ArrowFile | StreamFile } | undefined;
 
   constructor(
     private readonly description: SourceDescription,
     plan: BindingPlan,
+    private readonly memory: BindingMemory,
   ) {
     this.columns = neededColumns(plan);
     this.plan = projectPlan(plan, this.columns);
@@ -46,10 +52,11 @@ class ArrowReader implements ChunkReader {
 
   private readNow(rows: RowChunk): DecodedChunk {
     if (rows.unit < 0) return bindRecordBatches([this.noRows(rows)], 0, 0, this.plan, { file: this.pathOf(rows) });
+    this.bytes.rewind();
     const { loader, schema, bytes } = this.batchOf(rows, this.columns);
     const batch = this.rowsOf(loader, schema, this.columns, rows.rowStart, rows.rowEnd);
     try {
-      const decoded = bindRecordBatches([batch], 0, batch.numRows, this.plan, { file: this.pathOf(rows) });
+      const decoded = bindRecordBatches([batch], 0, batch.numRows, this.plan, { file: this.pathOf(rows), memory: this.memory });
       // Shares of the batch that add up to all of it, whatever its chunks are.
       const share = (row: number): number => Math.round((bytes * row) / Math.max(1, loader.header.rows));
       decoded.bytes = share(rows.rowEnd) - share(rows.rowStart);
@@ -108,7 +115,9 @@ class ArrowReader implements ChunkReader {
     if (rows.inline !== undefined) return inlineBatch(this.pathOf(rows), rows.inline, columns);
     const file = this.fileAt(rows.file);
     const { batch, dictionaries } = file instanceof ArrowFile ? file.placeOf(rows.unit) : rows.messages!;
-    const loader = whole ? file.blocks.wholeBatch(batch, dictionaries) : file.blocks.batch(batch, dictionaries, columns);
+    const loader = whole
+      ? file.blocks.wholeBatch(batch, dictionaries)
+      : file.blocks.batch(batch, dictionaries, columns, this.bytes);
     return { loader, schema: file.schema, bytes: batch.metadataBytes + batch.bodyBytes };
   }
 

@@ -29,9 +29,11 @@ export class PositionedFile {
     }
   }
 
-  /** Exactly `length` bytes in memory of their own. @throws BP_INPUT_CHANGED when the file was written to since, BP_INPUT_UNREADABLE */
-  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(length);
+  /**
+   * Fills `bytes`, by default memory of its own of `length`.
+   * @throws BP_INPUT_CHANGED when the file was written to since, BP_INPUT_UNREADABLE
+   */
+  read(offset: number, length: number, bytes: Uint8Array<ArrayBuffer> = new Uint8Array(length)): Uint8Array<ArrayBuffer> {
     for (let done = 0; done < length; ) {
       const count = this.readSome(bytes, done, Math.min(length - done, MAX_READ_BYTES), offset + done);
       if (count === 0) throw changedError(this.path);

@@ -7,6 +7,7 @@ import type { ChunkReader, OpenReader, SourceDescription } from "../../core/sour
 import { bindRecordBatches } from "../../values/arrow-cells.ts";
 import { emptyBatch } from "../../values/arrow-take.ts";
 import { textReader } from "../../values/arrow-text.ts";
+import { BindingMemory } from "../../values/binding-memory.ts";
 import { type DecodedRows, type DecodeOptions, decodeRows } from "./decode-row-group.ts";
 import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
 import { QuickDecoder } from "./quick-columns.ts";
@@ -20,6 +21,7 @@ class ParquetReader implements ChunkReader {
   /** The plan with positions among those columns. */
   private readonly plan: BindingPlan;
   private readonly options: DecodeOptions;
+  private readonly memory: BindingMemory;
   private open: { index: number; file: ParquetFile } | undefined;
   /** The last rows decoded: row ranges of one small group share them. */
   private decoded: (DecodedRows & { file: number; unit: number }) | undefined;
@@ -33,6 +35,7 @@ class ParquetReader implements ChunkReader {
     const kept = new Set(plan.keep.map(({ index }) => index));
     this.options = options.quick ? { ...options, kept, decoder: new QuickDecoder() } : options;
     this.plan = withPositions(plan, this.columns);
+    this.memory = new BindingMemory({ kernel: options.quick });
   }
 
   async read(chunk: Chunk): Promise<DecodedChunk> {
@@ -41,7 +44,10 @@ class ParquetReader implements ChunkReader {
     const { batches, rowStart } = await this.rowsOf(rows);
     const { path } = this.description.files[rows.file]!;
     try {
-      const result = bindRecordBatches(batches, rows.rowStart - rowStart, rows.rowEnd - rowStart, this.plan, { file: path });
+      const result = bindRecordBatches(batches, rows.rowStart - rowStart, rows.rowEnd - rowStart, this.plan, {
+        file: path,
+        memory: this.memory,
+      });
       result.bytes = await this.share(rows);
       const json = rowJson(batches);
       for (const reject of result.rejects) {

@@ -23,12 +23,18 @@ export async function readChunks(
   chunkBytes: number,
   plan = keepAll(source.description),
 ): Promise<{ chunk: Chunk; decoded: DecodedChunk }[]> {
-  const reader = await openArrowReader(source.description, plan);
   const all: { chunk: Chunk; decoded: DecodedChunk }[] = [];
   try {
-    for await (const chunk of source.chunks({ chunkBytes })) all.push({ chunk, decoded: await reader.read(chunk) });
+    for await (const chunk of source.chunks({ chunkBytes })) {
+      // A reader of its own: what one gives lies in memory that its next chunk uses again.
+      const reader = await openArrowReader(source.description, plan);
+      try {
+        all.push({ chunk, decoded: await reader.read(chunk) });
+      } finally {
+        await reader.close();
+      }
+    }
   } finally {
-    await reader.close();
     await source.close();
   }
   return all;

@@ -24,7 +24,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BindingPlan } from "../../../src/core/binding-plan.ts";
 import type { Chunk, RowChunk } from "../../../src/core/chunk.ts";
 import { openArrowReader, openArrowSource } from "../../../src/sources/arrow/index.ts";
-import { columnTexts, keepAll, open, readChunks } from "./read-all.ts";
+import { columnTexts, keepAll, open, readChunks, texts } from "./read-all.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -146,6 +146,33 @@ describe("an Arrow file", () => {
     expect(bytes).toBeLessThan(1000 * 3 * 8 + 8000);
     await reader.close();
   });
+
+  it.each(["file", "stream"] as const)(
+    "(%s) reads each chunk as if it were the first, and looks rows up beside it",
+    async (format) => {
+      // Bodies of some MB, whose parts are read into memory that is used again.
+      const file = write("big.arrow", [people(0, 90_000), people(90_000, 60_000)], format);
+      const source = await open(file);
+      const chunks = await planned([file], 1 << 20);
+      expect(chunks.length).toBeGreaterThan(3);
+      const plan = { ...feedXY, keep: keepAll(source.description).keep };
+      const reader = await openArrowReader(source.description, plan);
+      const order = [...chunks, ...chunks.toReversed(), chunks[2]!, chunks[0]!] as RowChunk[];
+      for (const chunk of order) {
+        const base = chunk.unit * 90_000 + chunk.rowStart;
+        const { kept, tensors, rows } = await reader.read(chunk);
+        const ids = Array.from({ length: rows }, (_, row) => base + row);
+        expect(JSON.parse((await reader.locate(chunk, rows - 1)).raw!)).toMatchObject({
+          id: ids.at(-1),
+          city: `city ${ids.at(-1)! % 3}`,
+        });
+        expect([...tensors[0]!.data]).toEqual(ids.flatMap((id) => [id / 2, -id]));
+        expect(texts(kept[0]!)).toEqual(ids.map(String));
+        expect(texts(kept[3]!)).toEqual(ids.map((id) => `city ${id % 3}`));
+      }
+      await reader.close();
+    },
+  );
 
   it("rejects a bad row with the whole row as JSON and its column in the file", async () => {
     const file = write("a.arrow", [batchOf({ city: column(new Utf8(), ["a", "b"]), id: column(new Int64(), [1n, 2n ** 60n]) })]);

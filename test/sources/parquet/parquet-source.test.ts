@@ -70,7 +70,12 @@ async function readAll(source: Source, plan: BindingPlan, chunkBytes = 1 << 26):
   const reader = await openParquetReader(source.description, plan);
   const results: DecodedChunk[] = [];
   try {
-    for await (const chunk of source.chunks({ chunkBytes })) results.push(await reader.read(chunk));
+    for await (const chunk of source.chunks({ chunkBytes })) {
+      const decoded = await reader.read(chunk);
+      // The reader uses their memory again.
+      for (const tensor of decoded.tensors) tensor.data = tensor.data.slice();
+      results.push(decoded);
+    }
   } finally {
     await reader.close();
   }
