@@ -7,6 +7,8 @@ export type ThreadEntry = "#predict-worker" | "#sink-worker";
 /** What a thread is started with: it loads what such a format takes before it is told anything. */
 export interface ThreadData {
   format?: string;
+  /** Path of the model that it will most likely load. */
+  model?: string;
 }
 
 export interface ThreadSettings {

@@ -30,6 +30,8 @@ export interface WorkerSetup {
 export interface WorkerAhead {
   /** It will predict from a source of (most likely) this format: what that needs is loaded while the run is planned. */
   format?: SourceFormat;
+  /** It will most likely load this model. */
+  model?: string;
 }
 
 export interface LearnRequest {

@@ -8,11 +8,13 @@ import { toWire } from "../core/errors.ts";
 import { loadRuntime } from "../model/session.ts";
 import { preloadReader } from "../sources/registry.ts";
 import type { FromWorker, ToWorker, WorkerAhead } from "./protocol.ts";
+import { SessionAhead } from "./session-ahead.ts";
 import { PredictWorker } from "./worker.ts";
 
 const port = parentPort;
 if (port) {
-  const worker = new PredictWorker();
+  const { format, model } = workerData as WorkerAhead;
+  const worker = new PredictWorker(model === undefined ? null : new SessionAhead(model));
   const post = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
   const handle = async (message: ToWorker): Promise<void> => {
     try {
@@ -40,7 +42,6 @@ if (port) {
   port.on("message", (message: ToWorker) => {
     last = last.then(() => handle(message));
   });
-  const { format } = workerData as WorkerAhead;
   // What fails to load fails again, with its words, when it is needed.
   if (format !== undefined) void Promise.all([loadRuntime(), preloadReader(format)]).catch(() => {});
 }

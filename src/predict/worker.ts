@@ -19,6 +19,7 @@ import { type Inferred, inferChunk } from "./infer-chunk.ts";
 import { findDependence, probe, rowShapes } from "./probe.ts";
 import type { ChunkResult, FromWorker, LearnRequest, WorkerSetup } from "./protocol.ts";
 import { resultBatch } from "./result-batch.ts";
+import { overridesOf, type SessionAhead } from "./session-ahead.ts";
 
 /** Bisecting is meant for a few poisoned rows; a chunk that needs more calls than this does not fit the model. */
 const MAX_EXTRA_RUNS = 4096;
@@ -29,12 +30,19 @@ export class PredictWorker {
   #session: PredictSession | null = null;
   #reader: ChunkReader | null = null;
   #feeds: FeedBuilder | null = null;
+  readonly #ahead: SessionAhead | null;
   readonly #encoder = new WireEncoder();
   #run: { outputs: OutputPlan; batchSize: number; fixedBatch: number | null } | null = null;
 
+  /** @param ahead a session that may be the one that `setup` wants */
+  constructor(ahead: SessionAhead | null = null) {
+    this.#ahead = ahead;
+  }
+
   async setup(setup: WorkerSetup): Promise<FromWorker> {
     this.#setup = setup;
-    const model = await loadSignature(setup.modelPath);
+    const ahead = await this.#ahead?.take(setup);
+    const model = ahead?.model ?? (await loadSignature(setup.modelPath));
     if (model.signature.sha256 !== setup.modelSha256) {
       throw new BatchPredictError("BP_MODEL_CHANGED", "the model file was replaced while the run started", {
         where: { file: setup.modelPath },
@@ -43,13 +51,9 @@ export class PredictWorker {
         hints: ["run again: the run then uses the new model from its first row"],
       });
     }
-    const fed = new Set([...setup.plan.inputs, ...setup.plan.constants].map((binding) => binding.input));
-    const overrides = model.signature.inputs.filter((input) => input.optional && fed.has(input.name)).map((input) => input.name);
-    this.#session = await openSession(model, {
-      threads: setup.threads,
-      overrides,
-      kernel: setup.kernel !== false,
-    });
+    const overrides = overridesOf(setup, model.signature);
+    const options = { threads: setup.threads, overrides, kernel: setup.kernel !== false };
+    this.#session = ahead?.session ?? (await openSession(model, options));
     this.#reader = await openBoundReader(setup);
     this.#feeds = new FeedBuilder(setup.plan, fillConstant);
     this.#model = model;
@@ -133,6 +137,7 @@ export class PredictWorker {
   async close(): Promise<void> {
     await this.#reader?.close();
     await this.#session?.release();
+    await this.#ahead?.release();
   }
 
   #ready(): { session: PredictSession; feeds: FeedBuilder; reader: ChunkReader; model: LoadedModel; plan: BindingPlan } {

@@ -23,7 +23,7 @@ import { FIRST_CHUNK_BYTES, type SizingFacts } from "./machine.ts";
 import { MIN_WINDOW_BYTES } from "./memory-estimate.ts";
 import { memoryLimitOf, planMemory, type RunSizing, wantsSmallHeaps } from "./memory-plan.ts";
 import { openTransform } from "./open-transform.ts";
-import { workersAhead } from "./workers-ahead.ts";
+import { modelAhead, workersAhead } from "./workers-ahead.ts";
 
 export interface PreparedRun {
   resolved: ResolvedRun;
@@ -64,6 +64,7 @@ export async function prepareRun(
   const { csv, inputFormat, workers, model, inputs } = given.settings;
   pool.warm(workersAtOnce && limit === null ? workersAhead({ workers, model, inputs, cores: host.cores }) : 1, {
     format: inputFormat ?? sourceFormatOfName(inputs[0] ?? ""),
+    ...modelAhead(model, given.settings.modelSha256, host.env.BATCHPREDICT_KERNEL !== "off"),
   });
   const options = { csv, preview: false, ...(inputFormat ? { format: inputFormat } : {}) };
   let source: Source | null = null;

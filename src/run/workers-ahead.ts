@@ -1,6 +1,19 @@
 import { statSync } from "node:fs";
 import { autoWorkers } from "./machine.ts";
 
+/** Loading a larger one in vain would cost more than it gains. */
+const SMALL_MODEL_BYTES = 64 << 20;
+
+/**
+ * The model that workers open a session of before they are told how.
+ * @param wantedSha256 hash that the model must have: none is loaded that was not checked
+ */
+export function modelAhead(model: string, wantedSha256: string | null, kernel: boolean): { model?: string } {
+  if (wantedSha256 !== null || !kernel) return {};
+  const stats = statSync(model, { throwIfNoEntry: false });
+  return stats?.isFile() && stats.size <= SMALL_MODEL_BYTES ? { model } : {};
+}
+
 export interface WorkersAhead {
   workers: number | "auto";
   model: string;

@@ -1,6 +1,6 @@
 /** Threads that start before the command line is read: which, for what, and what becomes of those that nobody takes. */
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const machine = { cores: 3, env: {} };
+const machine = { cores: 3, cwd: tmpdir(), env: {} };
 const said = (...argv: string[]): string[] =>
   likelyThreads(argv, machine).map(({ entry, settings }) => `${entry.slice(1, 5)} ${settings.data.format}`);
 
@@ -50,6 +50,22 @@ describe("the guess", () => {
     ["nothing", []],
   ])("does not guess at %s", (_, argv) => {
     expect(said(...argv)).toEqual([]);
+  });
+
+  it("names the model, so that its session is opened meanwhile, where that is small and kernels may be used", () => {
+    const model = path.join(FIXTURES, "models/features4_linear/model.onnx");
+    const models = (file: string, env = {}): unknown[] =>
+      likelyThreads(["run", "-m", path.relative(folder, file), "-i", small, "-o", "o.csv"], { cores: 1, cwd: folder, env }).map(
+        ({ settings }) => settings.data.model,
+      );
+    expect(models(model)).toEqual([model, undefined]);
+    expect(models(model, { BATCHPREDICT_KERNEL: "off" })).toEqual([undefined, undefined]);
+    expect(models("absent.onnx")).toEqual([undefined, undefined]);
+    const huge = path.join(folder, "huge.onnx");
+    writeFileSync(huge, "");
+    truncateSync(huge, 65 << 20);
+    expect(models(huge)).toEqual([undefined, undefined]);
+    rmSync(huge);
   });
 
   it("does not guess where the environment plans for less", () => {
