@@ -26,6 +26,7 @@ import {
 import { DONE, FULL, mendChunk, type Parsed } from "./kernel-mend.ts";
 import { type CsvKernel, loadCsvKernel } from "./kernel-module.ts";
 import { KernelResult, type Layout } from "./kernel-result.ts";
+import { KernelRoom } from "./kernel-room.ts";
 import { type Tokens, tokensOf } from "./records.ts";
 
 /** Room behind the input for the sentinel and for loads of 64 bytes that begin at it or next to it. */
@@ -56,6 +57,7 @@ class KernelDecoder implements CsvDecoder {
   private readonly width: number;
   private readonly tokens: Tokens;
   private readonly textCopies: number;
+  private readonly room: KernelRoom;
 
   constructor(
     private readonly description: SourceDescription,
@@ -67,6 +69,7 @@ class KernelDecoder implements CsvDecoder {
     this.nulls = new Set(description.dialect!.nullValues);
     this.textCopies = textCopiesOf(known.actions);
     this.width = description.columns.length;
+    this.room = new KernelRoom(this.width, known.actions.length);
     this.tokens = tokensOf(description.dialect!);
     this.columnTable = align(this.kernel.heapBase());
     this.actionTable = align(this.columnTable + this.width * COLUMN_BYTES);
@@ -97,6 +100,8 @@ class KernelDecoder implements CsvDecoder {
     const memory = Buffer.from(kernel.memory.buffer);
     if (!inPlace) memory.set(bytes, input);
     const whole = this.parse(input, bytes.length, layout, memory);
+    if (whole.stopped === FULL) this.room.overflowed();
+    else if (whole.stopped === DONE) this.room.learn(bytes.length, whole.rows, kernel.exceptions.value);
     if (whole.stopped === DONE && whole.result.badRows().length === 0) return whole.result.collect(bytes.length, linesBefore);
     // Under `fail` the first bad row ends the run: the reference finds it, speed is no matter any more.
     if (whole.stopped === FULL || this.plan.onError === "fail") return null;
@@ -152,8 +157,7 @@ class KernelDecoder implements CsvDecoder {
   /** @param length bytes of input */
   private layout(length: number): Layout {
     const { actions } = this.known;
-    // A record has a delimiter or newline per column, and one of a single column at least one byte more.
-    const maxRows = Math.floor(length / Math.max(2, this.width)) + 2;
+    const maxRows = this.room.rows(length);
     let end = align(this.input + length + PAD_BYTES);
     const take = (bytes: number): number => {
       const at = end;
@@ -173,7 +177,7 @@ class KernelDecoder implements CsvDecoder {
     const bitmaps = actions.map(({ kept, elementBytes }) => (kept === null || elementBytes === 0 ? -1 : take(bitmapBytes)));
     const offsets = actions.map(({ kind }) => (kind === KIND.keepText ? take((maxRows + 1) * 4) : -1));
     const textPool = take(length * this.textCopies);
-    const maxExceptions = maxRows * actions.length;
+    const maxExceptions = this.room.exceptions(maxRows);
     const exceptions = take(maxExceptions * EXCEPTION_BYTES);
     const starts = take(maxRows * 4);
     const spare = take(length + PAD_BYTES);
