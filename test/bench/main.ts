@@ -1,5 +1,6 @@
 /**
- * `npm run bench [-- --rows N] [--runs N] [--only NAME] [--profile] [--readme]`
+ * `npm run bench [-- --rows N] [--runs N] [--only NAME] [--profile] [--readme]`, or `npm run bench -- --throughput [--readme]`: one case, 1 to 10
+ * million rows.
  *
  * Makes its data, checks the predictions against a slow version in JavaScript, then times whole processes in alternation with what users
  * would write instead. Python peers take part when BATCHPREDICT_BENCH_PYTHON names an interpreter that has them.
@@ -13,12 +14,14 @@ import { featureRows, mixedCsv, names, numericArrow, numericCsv } from "./data.t
 import { kernelSpeed } from "./kernel-speed.ts";
 import { type Contestant, type Measured, measure, middle } from "./measure.ts";
 import { type BenchModel, FEATURES, linear, mlp, trees } from "./models.ts";
+import { throughputTable } from "./throughput.ts";
 
 const ROOT = process.cwd();
 const BINARY = path.join(ROOT, "bin/batchpredict.js");
 const SCRATCH = process.env.BATCHPREDICT_BENCH_DIR ?? path.join(tmpdir(), "batchpredict-bench");
 const PYTHON = process.env.BATCHPREDICT_BENCH_PYTHON;
 const CHECKED_ROWS = 20_000;
+const HOOK = ["--require", path.join(ROOT, "test/bench/usage-hook.cjs")];
 
 const option = (name: string, otherwise: string): string => {
   const at = process.argv.indexOf(name);
@@ -35,6 +38,8 @@ interface Case {
   output: "parquet" | "db";
   peers: string[];
   naive?: boolean;
+  /** Ourselves with other flags. */
+  also?: { name: string; flags: string[] };
 }
 
 const csv = (): Promise<string> => numericCsv(SCRATCH, rows);
@@ -46,9 +51,17 @@ const CASES: Case[] = [
   {
     name: "mixed CSV -> Parquet, linear",
     model: linear(),
-    input: () => mixedCsv(SCRATCH, rows / 4),
+    input: () => mixedCsv(SCRATCH, rows),
     output: "parquet",
     peers: ["polars", "pyarrow", "pandas"],
+  },
+  {
+    name: "CSV -> Parquet, 400 trees",
+    model: trees(400),
+    input: csv,
+    output: "parquet",
+    peers: [],
+    also: { name: "one worker", flags: ["--workers", "1"] },
   },
   {
     name: "Arrow -> Parquet, MLP",
@@ -68,6 +81,7 @@ const CASES: Case[] = [
 
 async function main(): Promise<void> {
   mkdirSync(SCRATCH, { recursive: true });
+  if (process.argv.includes("--throughput")) return growth();
   const lines = [
     "| case | rows | batchpredict | the fastest peer | ratio | CPU s (peer) | peak memory (peer) |",
     "|---|---|---|---|---|---|---|",
@@ -88,11 +102,35 @@ async function main(): Promise<void> {
     if (process.argv.includes("--profile")) profile.push(stages(bench, model, input));
   }
   if (only === "") lines.push(...(await smallFigures()));
-  const machine = `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  const report = [...lines, "", `Medians of ${runs} whole processes in alternation, after one warm-up; ${machine}.`].join("\n");
+  const report = [...lines, "", `Medians of ${runs} whole processes in alternation, after one warm-up; ${machine()}.`].join("\n");
   console.log(report);
   if (profile.length > 0) console.log(`\n${profile.join("\n")}`);
-  if (process.argv.includes("--readme")) writeReadme(report);
+  if (process.argv.includes("--readme")) writeReadme("bench", report);
+}
+
+function machine(): string {
+  return `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+}
+
+/** The linear model over more and more rows of the numeric CSV. */
+async function growth(): Promise<void> {
+  const model = path.join(SCRATCH, "linear.onnx");
+  writeFileSync(model, linear().bytes);
+  const output = path.join(SCRATCH, "ours.parquet");
+  const lines = await throughputTable({
+    runs,
+    scratch: SCRATCH,
+    input: (count) => numericCsv(SCRATCH, count),
+    contestant: (name, input) => ({
+      name,
+      command: [process.execPath, ...HOOK, BINARY, ...flags(model, input, output), "--quiet"],
+      output,
+      node: true,
+    }),
+  });
+  const report = lines.join("\n");
+  console.log(report);
+  if (process.argv.includes("--readme")) writeReadme("throughput", report);
 }
 
 function flags(model: string, input: string, output: string): string[] {
@@ -115,15 +153,19 @@ function flags(model: string, input: string, output: string): string[] {
 
 function contestants(bench: Case, model: string, input: string): Contestant[] {
   const ours = path.join(SCRATCH, `ours.${bench.output}`);
-  const hook = ["--import", path.join(ROOT, "test/bench/usage-hook.mjs")];
   const list: Contestant[] = [
     {
       name: "batchpredict",
-      command: [process.execPath, ...hook, BINARY, ...flags(model, input, ours), "--quiet"],
+      command: [process.execPath, ...HOOK, BINARY, ...flags(model, input, ours), "--quiet"],
       output: ours,
       node: true,
     },
   ];
+  if (bench.also) {
+    const { name, flags: more } = bench.also;
+    const command = [process.execPath, ...HOOK, BINARY, ...flags(model, input, ours), "--quiet", ...more];
+    list.push({ name, command, output: ours, node: true });
+  }
   for (const peer of PYTHON ? bench.peers : []) {
     const output = path.join(SCRATCH, `${peer}.${bench.output}`);
     list.push({
@@ -137,7 +179,7 @@ function contestants(bench: Case, model: string, input: string): Contestant[] {
     const output = path.join(SCRATCH, "naive.db");
     list.push({
       name: "naive Node script",
-      command: [process.execPath, ...hook, path.join(ROOT, "test/bench/naive.mjs"), model, input, output],
+      command: [process.execPath, ...HOOK, path.join(ROOT, "test/bench/naive.mjs"), model, input, output],
       output,
       node: true,
     });
@@ -168,7 +210,7 @@ function tableLine({ name }: Case, [ours, ...peers]: Measured[]): string {
   const best = peers.filter((peer) => Number.isFinite(peer.seconds)).sort((a, b) => a.seconds - b.seconds)[0];
   const ratio = best && middle(ours!.samples.map((sample, at) => best.samples[at]!.seconds / sample.seconds));
   const size = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-  const count = (name.startsWith("mixed") ? rows / 4 : rows).toLocaleString("en-US");
+  const count = rows.toLocaleString("en-US");
   return `| ${name} | ${count} | ${ours!.seconds.toFixed(2)} s | ${best ? `${best.name} ${best.seconds.toFixed(2)} s` : "-"} | ${ratio ? `${ratio.toFixed(2)}x` : "-"} | ${ours!.cpuSeconds.toFixed(2)}${best ? ` (${best.cpuSeconds.toFixed(2)})` : ""} | ${size(ours!.peakBytes)}${best ? ` (${size(best.peakBytes)})` : ""} |`;
 }
 
@@ -213,10 +255,9 @@ async function smallFigures(): Promise<string[]> {
   const one = await numericCsv(SCRATCH, 1);
   const model = path.join(SCRATCH, "linear.onnx");
   const output = path.join(SCRATCH, "one.parquet");
-  const hook = ["--import", path.join(ROOT, "test/bench/usage-hook.mjs")];
   const node = (name: string, ...args: string[]): Contestant => ({
     name,
-    command: [process.execPath, ...hook, ...args],
+    command: [process.execPath, ...HOOK, ...args],
     output,
     node: true,
   });
@@ -238,12 +279,15 @@ async function smallFigures(): Promise<string[]> {
   ];
 }
 
-function writeReadme(report: string): void {
+function writeReadme(part: "bench" | "throughput", report: string): void {
   const file = path.join(ROOT, "README.md");
   const text = readFileSync(file, "utf8");
   writeFileSync(
     file,
-    text.replace(/(<!-- bench -->\n)[\s\S]*?(\n<!-- \/bench -->)/, (_, start: string, end: string) => `${start}${report}${end}`),
+    text.replace(
+      new RegExp(`(<!-- ${part} -->\\n)[\\s\\S]*?(\\n<!-- /${part} -->)`),
+      (_, start: string, end: string) => `${start}${report}${end}`,
+    ),
   );
 }
 

@@ -3,7 +3,6 @@ import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { floats, floatTensor, initializer, int, ints, message, text, treeNodes, type Write } from "../onnx-builder.ts";
 
 export const FEATURES = 20;
-const TREES = 100;
 const LEAVES = 31;
 
 export interface BenchModel {
@@ -42,11 +41,11 @@ export function mlp(): BenchModel {
 }
 
 /** 100 trees of 31 leaves, as boosted models of real work have them (BRANCH_LEQ). */
-export function trees(): BenchModel {
+export function trees(count = 100): BenchModel {
   const next = random(3);
-  const forest = Array.from({ length: TREES }, () => growTree(next));
+  const forest = Array.from({ length: count }, () => growTree(next));
   const predict = (row: Float32Array): number => forest.reduce((sum, tree) => sum + tree.leafOf(row), 0);
-  return { name: "trees", bytes: forestModel(forest), predict };
+  return { name: `trees-${count}`, bytes: forestModel(forest), predict };
 }
 
 type Layer = readonly [weights: Float32Array, bias: Float32Array];

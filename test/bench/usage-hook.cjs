@@ -1,5 +1,5 @@
 /** Loaded before a measured Node program: writes what the whole process used, threads included, when it ends. */
-import { writeFileSync } from "node:fs";
+const { writeFileSync } = require("node:fs");
 
 process.on("exit", () => {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
