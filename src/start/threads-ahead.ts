@@ -7,6 +7,7 @@ import type { Worker } from "node:worker_threads";
 import { SINK_EXTENSIONS } from "../core/sink.ts";
 import { sourceFormatOfName } from "../core/source.ts";
 import { startThread, type ThreadEntry, type ThreadSettings, type ThreadsAhead } from "../core/thread.ts";
+import { heapLimits } from "../core/thread-heap.ts";
 import { modelAhead, workersAhead } from "../run/workers-ahead.ts";
 
 export interface Machine {
@@ -36,12 +37,13 @@ export function likelyThreads(argv: readonly string[], machine: Machine): Likely
   const sink = SINK_EXTENSIONS[path.extname(output ?? "").toLowerCase()];
   if (model === undefined || inputs[0] === undefined || sink === undefined) return [];
   const workers = workersAhead({ workers: "auto", model, inputs, cores: machine.cores });
+  const limits = heapLimits(false);
   const kernel = machine.env.BATCHPREDICT_KERNEL !== "off";
   const data = { format: sourceFormatOfName(inputs[0]), ...modelAhead(path.resolve(machine.cwd, model), null, kernel) };
-  const predict: LikelyThread = { entry: "#predict-worker", settings: { data, limits: {} } };
+  const predict: LikelyThread = { entry: "#predict-worker", settings: { data, limits } };
   return [
     ...Array.from({ length: workers }, () => predict),
-    { entry: "#sink-worker", settings: { data: { format: sink }, limits: {} } },
+    { entry: "#sink-worker", settings: { data: { format: sink }, limits } },
   ];
 }
 

@@ -71,6 +71,9 @@ describe(`${ROWS} rows of 20 columns`, () => {
     await writeRows(dir.file("more.csv"), ROWS * TIMES);
     const large = await score("more.csv", "large.parquet");
     expect(large.rows).toEqual({ read: ROWS * TIMES, predicted: ROWS * TIMES, rejected: 0 });
-    expect(large.peak_memory_bytes).toBeLessThan(small.peak_memory_bytes * MAX_GROWTH);
+    // Garbage of three threads comes and goes by ten megabytes each: over five times as long their peaks meet more often. It is a bound: 50 million rows
+    // took 259 MB where 10 million took 243 and 2 million 219.
+    expect(large.peak_memory_bytes).toBeLessThan(small.peak_memory_bytes * 1.15);
+    expect(large.peak_memory_bytes).toBeLessThan(350e6);
   });
 });

@@ -6,7 +6,9 @@
 import { type RecordBatch, RecordBatchReader, type Schema, util } from "apache-arrow";
 import { BatchPredictError } from "../../core/errors.ts";
 import { failpoint, losspoint } from "../../core/failpoint.ts";
+import { releaseBuffers } from "../../core/release-buffers.ts";
 import type { RunRecord, Sink, SinkBatch, SinkOpened, SinkOptions, SinkResult } from "../../core/sink.ts";
+import { buffersOf } from "../../core/wire-batch.ts";
 import { ARROW_SCHEMA_KEY } from "../../formats/parquet-arrow-schema.ts";
 import { encodeFooter, footerOf, MAGIC, type ParquetFooter, readFooterSync } from "../../formats/parquet-footer.ts";
 import { moveRowGroup, readRowGroup } from "../../formats/parquet-row-group.ts";
@@ -39,6 +41,8 @@ class ParquetSink implements Sink {
   /** Of the first batch, as it is written. */
   private schema: Schema | null = null;
   private pending: RecordBatch[] = [];
+  /** Of the pending batches: encoded they are of no use any more. */
+  private buffers: ArrayBuffer[] = [];
   private pendingRows = 0;
   private pendingBytes = 0;
   private rowsTaken = 0;
@@ -79,6 +83,7 @@ class ParquetSink implements Sink {
     if (losspoint("drop-sink-rows")) return;
     this.nullLists ||= hasNullFixedSizeLists(rows);
     this.pending.push(rows);
+    this.buffers.push(...buffersOf(batch.columns));
     this.pendingRows += rows.numRows;
     this.pendingBytes += batch.rows === 0 ? 0 : (batch.columns.bytes / batch.rows) * rows.numRows;
     this.rowsTaken += rows.numRows;
@@ -154,6 +159,7 @@ class ParquetSink implements Sink {
     const delta = file.bytesWritten - bodyStart;
     for (const group of footer.rowGroups) this.rowGroups.push(moveRowGroup(group, delta, this.rowGroups.length));
     file.write(body);
+    releaseBuffers(this.buffers.splice(0));
     this.pending = [];
     this.pendingRows = 0;
     this.pendingBytes = 0;
