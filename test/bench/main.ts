@@ -87,7 +87,7 @@ async function main(): Promise<void> {
     "|---|---|---|---|---|---|---|",
   ];
   const profile: string[] = [];
-  for (const bench of CASES.filter(({ name }) => name.includes(only))) {
+  for (const bench of chosen(only)) {
     const input = await bench.input();
     const model = path.join(SCRATCH, `${bench.model.name}.onnx`);
     writeFileSync(model, bench.model.bytes);
@@ -106,6 +106,12 @@ async function main(): Promise<void> {
   console.log(report);
   if (profile.length > 0) console.log(`\n${profile.join("\n")}`);
   if (process.argv.includes("--readme")) writeReadme("bench", report);
+}
+
+/** The case of that name, or all whose names hold it. */
+function chosen(name: string): Case[] {
+  const exact = CASES.filter((bench) => bench.name === name);
+  return exact.length > 0 ? exact : CASES.filter((bench) => bench.name.includes(name));
 }
 
 function machine(): string {

@@ -37,6 +37,6 @@ export async function throughputTable({ runs, scratch, input, contestant }: Thro
       return `| ${rows.toLocaleString("en-US")} | ${seconds.toFixed(2)} | ${(rows / seconds / 1e6).toFixed(2)} M | ${each} | ${rate} | ${cpuSeconds.toFixed(2)} | ${Math.round(peakBytes / 1e6)} MB |`;
     }),
     "",
-    `Behind the start a million rows take the same time, within ${Math.round(spread * 100)} %, wherever in the file they stand.`,
+    `What a million rows take behind the start differs by ${Math.round(spread * 100)} %, the machine's drift included.`,
   ];
 }
