@@ -10,6 +10,8 @@ import { crc32 } from "node:zlib";
 const CHECKSUM_BYTES = 4;
 /** What was not made anew for so long is of a version that is gone. */
 const KEEP_DAYS = 60;
+/** Of about a megabyte each: several versions, on several Nodes, with all they read and write. */
+const KEEP_FILES = 50;
 
 /** What of the process decides where code is kept, and whose it is. */
 export interface CacheOwner {
@@ -92,9 +94,9 @@ export class CodeCache {
 
   #prune(folder: string): void {
     const oldestMs = Date.now() - KEEP_DAYS * 86_400_000;
-    for (const name of fs.readdirSync(folder)) {
-      const file = path.join(folder, name);
-      if (/\.code(\.|$)/.test(name) && fs.statSync(file).mtimeMs < oldestMs) fs.rmSync(file, { force: true });
-    }
+    const ours = fs.readdirSync(folder).filter((name) => /\.code(\.|$)/.test(name));
+    const files = ours.map((name) => path.join(folder, name)).map((file) => ({ file, ms: fs.statSync(file).mtimeMs }));
+    files.sort((a, b) => b.ms - a.ms);
+    for (const [at, { file, ms }] of files.entries()) if (at >= KEEP_FILES || ms < oldestMs) fs.rmSync(file, { force: true });
   }
 }

@@ -114,6 +114,20 @@ describe("what is kept", () => {
     expect(readdirSync(folder).map((name) => name.split("-")[2] ?? name)).toEqual(["new", "notes.txt"]);
   });
 
+  it("is no more than fifty files, the newest", () => {
+    for (let at = 0; at < 60; at++) {
+      cacheOf({}, `build${at}`).write(CODE);
+      const name = readdirSync(folder).find((one) => one.includes(`-build${at}-`))!;
+      utimesSync(path.join(folder, name), new Date(), new Date(Date.now() - (100 - at) * 1000));
+    }
+    cacheOf({}, "last").write(CODE);
+    const builds = readdirSync(folder).map((name) => name.split("-")[2]!);
+    expect(builds).toHaveLength(50);
+    expect(builds).toContain("last");
+    expect(builds).toContain("build59");
+    expect(builds).not.toContain("build10");
+  });
+
   it("fails in silence where nothing can be written", () => {
     writeFileSync(folder, "a file stands there");
     cacheOf().write(CODE);
