@@ -99,9 +99,11 @@ const scripts = await Promise.all([
 ]);
 fs.mkdirSync("dist/bundles", { recursive: true });
 for (const { path: file, contents } of scripts.flatMap(({ outputFiles }) => outputFiles)) {
-  // Compiled code belongs to one text: its hash is the first line.
-  fs.writeFileSync(file, `//${createHash("sha256").update(contents).digest("hex").slice(0, 16)}\n`);
+  // Compiled code belongs to one text: its hash is the first line. What `src/start/load-bundle.ts` gives are the names of the function.
+  const hash = createHash("sha256").update(contents).digest("hex").slice(0, 16);
+  fs.writeFileSync(file, `//${hash}\n(function(exports,require,module,__filename,__dirname,__url,__resolve,__import){`);
   fs.appendFileSync(file, contents);
+  fs.appendFileSync(file, "\n})");
 }
 const built = [
   ...scripts,

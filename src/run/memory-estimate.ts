@@ -49,6 +49,7 @@ export const MIN_WINDOW_BYTES = 4 << 20;
 /** What the estimate is made from, apart from what can be chosen. Bytes. */
 export interface MemoryFacts {
   kind: "text" | "jsonl" | "arrow" | "parquet";
+  reference: boolean;
   sink: SinkFormat;
   modelBytes: number;
   /** One row as the source holds it, by which chunks are cut. */
@@ -78,6 +79,9 @@ export interface Load {
   tight: boolean;
 }
 
+/** Garbage of a worker that decodes text by the reference: 32 MB more than the kernel's, of which the factors above hold some. */
+const REFERENCE_BYTES = 24 << 20;
+
 export function estimateMemory(load: Load, facts: MemoryFacts): number {
   const { kind, sink } = facts;
   const resultRowBytes = facts.keptRowBytes + facts.outputRowBytes;
@@ -88,13 +92,14 @@ export function estimateMemory(load: Load, facts: MemoryFacts): number {
   const window = kind === "parquet" ? Math.max(load.chunkBytes, MIN_WINDOW_BYTES) : load.chunkBytes;
   const reading = CHUNK_FACTOR[kind] * window + 3 * (facts.indivisible?.bytes ?? 0);
   const worker = WORKER_BYTES[kind] + facts.modelBytes * MODEL_FACTOR + reading + 2 * decoded + 2 * result + batch;
+  const cells = facts.reference ? load.workers * REFERENCE_BYTES : 0;
   const heaps = load.tight ? 0 : (load.workers + 1) * LOOSE_HEAP_BYTES;
   const commit = Math.min(load.commitBytes, load.commitRows * resultRowBytes);
   const waiting = (load.inFlight + SINK_QUEUE) * result + COMMIT_FACTOR[sink] * commit;
   const wide = facts.columns * (WIDE_COLUMN_BYTES + load.workers * WORKER_COLUMN_BYTES);
   const chunks = facts.rows === null ? Number.POSITIVE_INFINITY : facts.rows / rows;
   const main = BASE_BYTES[kind] + Math.min(MAX_CHUNK_GARBAGE_BYTES, chunks * CHUNK_GARBAGE_BYTES);
-  return Math.ceil(main + heaps + SINK_BYTES[sink] + facts.modelBytes + wide + load.workers * worker + waiting);
+  return Math.ceil(main + heaps + cells + SINK_BYTES[sink] + facts.modelBytes + wide + load.workers * worker + waiting);
 }
 
 export function memoryKind(format: SourceFormat): MemoryFacts["kind"] {
@@ -109,9 +114,11 @@ export interface FactsInput {
   modelBytes: number;
   /** Elements per row of each output, as declared. */
   outputs: readonly { type: TensorType; rowSize: number }[];
+  /** false: text is decoded by the reference alone, as cells in objects. */
+  kernel?: boolean;
 }
 
-export function memoryFacts({ source, sink, plan, modelBytes, outputs }: FactsInput): MemoryFacts {
+export function memoryFacts({ source, sink, plan, modelBytes, outputs, kernel = true }: FactsInput): MemoryFacts {
   const kind = memoryKind(source.format);
   const column = (index: number): SourceColumn | undefined => source.columns[index];
   const keptRowBytes = plan.keep.reduce((sum, { index, type }) => sum + keptBytes(column(index), type), 0);
@@ -124,6 +131,7 @@ export function memoryFacts({ source, sink, plan, modelBytes, outputs }: FactsIn
   const held = bytes + largest + rows * (2 * tensorRowBytes + keptRowBytes);
   return {
     kind,
+    reference: kind === "text" && !kernel,
     sink,
     modelBytes,
     rowBytes: Math.max(1, source.rowBytes ?? storedRowBytes(source, kind)),

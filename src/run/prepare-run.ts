@@ -104,7 +104,7 @@ export async function prepareRun(
       settings: transform && limit !== null ? { ...settings, chunkBytes: transform.chunkBytes } : settings,
       origins: resolved.origins,
       facts,
-      memory: { source: description, sink: settings.outputFormat, outputs: declaredOutputs(signature, wanted) },
+      memory: { source: description, sink: settings.outputFormat, outputs: declaredOutputs(signature, wanted), kernel },
       limit,
       ...(host.env.BATCHPREDICT_COMMIT_ROWS ? { commitRows: Number(host.env.BATCHPREDICT_COMMIT_ROWS) } : {}),
     });

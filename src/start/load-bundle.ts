@@ -20,33 +20,18 @@ export interface LoadedBundle<Exports> {
   keepCode(): void;
 }
 
-interface Attempt {
+interface Compiled {
   cache: CodeCache;
   script: Script;
-  code: Buffer | undefined;
+  /** Of the code that was used, bytes; 0: none was there, or it was not for this process. */
+  usedBytes: number;
   rejected: boolean;
 }
 
 /** @param use what the bundle is loaded for, in a few letters: code is kept apart for each */
 export function loadBundle<Exports>(name: string, use: string): LoadedBundle<Exports> {
   const file = path.join(__dirname, "..", "bundles", `${name}.cjs`);
-  // ASCII by the way it is built: one byte per letter in memory as well.
-  const text = fs.readFileSync(file, "latin1");
-  // The first line is a comment with the hash of the others: V8 itself compares nothing but lengths.
-  const build = text.slice("//".length, text.indexOf("\n"));
-  const source = `(function(exports,require,module,__filename,__dirname,__url,__resolve,__import){${text}\n})`;
-  const attempt = (runtime: string): Attempt => {
-    const cache = new CodeCache({ env: process.env, uid: process.getuid?.() ?? null, runtime }, name, build, use);
-    const code = cache.read();
-    const script = new Script(source, { filename: file, ...(code ? { cachedData: code } : {}) });
-    return { cache, script, code, rejected: script.cachedDataRejected === true };
-  };
-  const runtime = `${process.version} ${process.arch} ${process.platform}`;
-  let made = attempt(runtime);
-  // Of a process with other flags: code is apart for each set of them. Threads do not see theirs, and asking V8 takes 2 ms.
-  if (made.rejected) made = attempt(`${runtime} ${(require("node:v8") as typeof import("node:v8")).cachedDataVersionTag()}`);
-  const { cache, script, code } = made;
-  const usable = code !== undefined && !made.rejected;
+  const { cache, script, usedBytes } = compile(file, name, use);
   const module = { exports: {} as Exports };
   const requireFrom = createRequire(file);
   const resolve = (id: string): string => pathToFileURL(requireFrom.resolve(id)).href;
@@ -54,9 +39,29 @@ export function loadBundle<Exports>(name: string, use: string): LoadedBundle<Exp
   const given = [module.exports, requireFrom, module, file, path.dirname(file), pathToFileURL(file).href, resolve, load];
   (script.runInThisContext() as (...given: unknown[]) => void)(...given);
   const keepCode = (): void => {
-    if (usable && performance.now() < LONG_MS) return;
+    if (usedBytes > 0 && performance.now() < LONG_MS) return;
     const fresh = script.createCachedData();
-    if (!usable || fresh.length > code.length * GROWN) cache.write(fresh);
+    if (fresh.length > usedBytes * GROWN) cache.write(fresh);
   };
   return { exports: module.exports, keepCode };
+}
+
+/** Apart from its caller, so that megabytes of code and text are not held by what lives as long as the thread. */
+function compile(file: string, name: string, use: string): Compiled {
+  // ASCII by the way it is built: one byte per letter in memory as well.
+  const source = fs.readFileSync(file, "latin1");
+  // The first line is a comment with the hash of the others: V8 itself compares nothing but lengths.
+  const build = source.slice("//".length, source.indexOf("\n"));
+  const attempt = (runtime: string): Compiled => {
+    const cache = new CodeCache({ env: process.env, uid: process.getuid?.() ?? null, runtime }, name, build, use);
+    const code = cache.read();
+    const script = new Script(source, { filename: file, ...(code ? { cachedData: code } : {}) });
+    const rejected = script.cachedDataRejected === true;
+    return { cache, script, rejected, usedBytes: rejected ? 0 : (code?.length ?? 0) };
+  };
+  const runtime = `${process.version} ${process.arch} ${process.platform}`;
+  const made = attempt(runtime);
+  // Of a process with other flags: code is apart for each set of them. Threads do not see theirs, and asking V8 takes 2 ms.
+  if (!made.rejected) return made;
+  return attempt(`${runtime} ${(require("node:v8") as typeof import("node:v8")).cachedDataVersionTag()}`);
 }

@@ -53,7 +53,7 @@ describe.each(CASES)(`${ROWS} %s rows to .%s`, (input, ending) => {
       const calm = await score(input, `calm.${ending}`);
       expect(calm.stderr + calm.code).toMatch(/0$/);
       const { chunks } = calm.json<RunSummary>().stages!;
-      expect(chunks).toBeGreaterThan(input === "narrow" ? 30 : 100);
+      expect(chunks).toBeGreaterThan(input === "narrow" ? 30 : 50);
       const dies = Math.round(chunks * DIES_AT);
       const output = `killed.${ending}`;
       const killed = await score(input, output, { BATCHPREDICT_FAILPOINT: `chunk-accounted:${dies}` });
