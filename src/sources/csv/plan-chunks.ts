@@ -4,6 +4,7 @@
  * seem to be lines, and where the plan can be made anew, only the surroundings of the borders are read (`guess-cuts.ts`): workers read the rest.
  * Memory: one block of 1 MiB for a file; the chunk being gathered (chunkBytes + one record) for a stream.
  */
+import type { FileHandle } from "node:fs/promises";
 import type { ByteChunk } from "../../core/chunk.ts";
 import { BatchPredictError, type ErrorPlace } from "../../core/errors.ts";
 import type { ChunkPlanOptions, CsvDialect, SourceFile } from "../../core/source.ts";
@@ -121,7 +122,10 @@ function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new BatchPredictError("BP_INTERRUPTED", "reading the input was stopped");
 }
 
-/** The first chunk is always cut by looking at all of it: it is probed before there is a run that could cut anew. */
+/**
+ * One opening of the file for all of it: another one that is renamed over it meanwhile changes nothing. The first chunk is always cut by looking at all
+ * of it, because it is probed before there is a run that could cut anew.
+ */
 async function* planFile(
   planned: PlannedFile,
   firstByte: number,
@@ -129,67 +133,62 @@ async function* planFile(
   tokens: Tokens,
   options: SizedOptions,
 ): AsyncGenerator<Cut & { inline?: never }> {
+  const { file, plainLines } = planned;
   const { chunkBytes } = options;
-  const guess = options.mayGuess && planned.plainLines && isGuessable(tokens) && chunkBytes <= dialect.maxRecordBytes;
-  let start = firstByte;
-  for await (const cut of planRange(planned, firstByte, dialect, tokens, options)) {
-    yield cut;
-    start = cut.end;
-    if (guess) break;
-  }
-  if (start >= planned.file.sizeBytes!) return;
-  const handle = await openInput(planned.file.path);
-  try {
-    await checkUnchanged(handle, planned.file);
-    const range = { start, size: planned.file.sizeBytes!, chunkBytes, newline: tokens.newline, sure: tokens.quote === null };
-    for await (const cut of guessCuts(handle, range, dialect.maxRecordBytes)) {
-      checkAborted(options.signal);
-      yield cut;
-      start = cut.end;
-    }
-    await checkUnchanged(handle, planned.file);
-  } catch (error) {
-    throw inputError(error, planned.file.path);
-  } finally {
-    await handle.close();
-  }
-  // A record that is longer than it may be, or one that guessing did not see the end of.
-  const rest = { ...options, firstChunkBytes: chunkBytes };
-  if (start < planned.file.sizeBytes!) yield* planRange(planned, start, dialect, tokens, rest);
-}
-
-async function* planRange(
-  planned: PlannedFile,
-  firstByte: number,
-  dialect: CsvDialect,
-  tokens: Tokens,
-  options: SizedOptions,
-): AsyncGenerator<Cut & { inline?: never }> {
-  const { file } = planned;
+  const { maxRecordBytes } = dialect;
   const handle = await openInput(file.path);
   try {
     await checkUnchanged(handle, file);
     const size = file.sizeBytes!;
-    const cutter = new Cutter(firstByte, tokens, options, dialect.maxRecordBytes);
-    const place = (byte: number): Promise<ErrorPlace> => placeOf(file, blocksOf(file), byte, tokens.newline);
-    const blockBytes = Math.max(1, Math.min(BLOCK_BYTES, size - firstByte));
-    const buffer = cutter.finder.blockMemory?.(blockBytes) ?? Buffer.allocUnsafeSlow(blockBytes);
-    for (let base = firstByte; base < size; ) {
-      checkAborted(options.signal);
-      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - base), base);
-      if (bytesRead === 0) throw changedError(file, `only ${base} bytes`);
-      yield* cutter.cuts(buffer.subarray(0, bytesRead), base);
-      if (cutter.tooLong !== null) await failTooLong(cutter, dialect, place, false);
-      base += bytesRead;
+    const guess = options.mayGuess && plainLines && isGuessable(tokens) && chunkBytes <= maxRecordBytes;
+    let start = firstByte;
+    for await (const cut of carefulCuts(handle, file, start, dialect, tokens, options)) {
+      yield cut;
+      start = cut.end;
+      if (guess) break;
     }
-    if (cutter.finder.openQuote >= 0) await failTooLong(cutter, dialect, place, true);
+    const range = { start, size, chunkBytes, newline: tokens.newline, sure: tokens.quote === null };
+    for await (const cut of guessCuts(handle, range, maxRecordBytes)) {
+      checkAborted(options.signal);
+      yield cut;
+      start = cut.end;
+    }
+    // A record that is longer than it may be, or one that guessing did not see the end of.
+    const rest = { ...options, firstChunkBytes: chunkBytes };
+    if (start < size) yield* carefulCuts(handle, file, start, dialect, tokens, rest);
     await checkUnchanged(handle, file);
-    if (cutter.start < size) yield { start: cutter.start, end: size };
   } catch (error) {
     throw inputError(error, file.path);
   } finally {
     await handle.close();
   }
+}
+
+async function* carefulCuts(
+  handle: FileHandle,
+  file: SourceFile,
+  firstByte: number,
+  dialect: CsvDialect,
+  tokens: Tokens,
+  options: SizedOptions,
+): AsyncGenerator<Cut & { inline?: never }> {
+  const size = file.sizeBytes!;
+  const cutter = new Cutter(firstByte, tokens, options, dialect.maxRecordBytes);
+  const place = (byte: number): Promise<ErrorPlace> => placeOf(file, blocksOf(file), byte, tokens.newline);
+  const blockBytes = Math.max(1, Math.min(BLOCK_BYTES, size - firstByte));
+  const buffer = cutter.finder.blockMemory?.(blockBytes) ?? Buffer.allocUnsafeSlow(blockBytes);
+  for (let base = firstByte; base < size; ) {
+    checkAborted(options.signal);
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - base), base);
+    if (bytesRead === 0) throw changedError(file, `only ${base} bytes`);
+    yield* cutter.cuts(buffer.subarray(0, bytesRead), base);
+    if (cutter.tooLong !== null) await failTooLong(cutter, dialect, place, false);
+    base += bytesRead;
+  }
+  if (cutter.finder.openQuote >= 0) await failTooLong(cutter, dialect, place, true);
+  // Before the last chunk is given: what was read is still the file that was described.
+  await checkUnchanged(handle, file);
+  if (cutter.start < size) yield { start: cutter.start, end: size };
 }
 
 async function failTooLong(
